@@ -129,6 +129,9 @@ pub struct PipelineStatus {
     pub notes: Vec<String>,
     /// The certificates that are in use.
     pub certificates: Vec<CertificateStatus>,
+    /// Whether the program shows what others have measured, so that it needs no source of its own.
+    #[serde(skip)]
+    pub shows_others: bool,
 }
 
 impl Control {
@@ -183,6 +186,7 @@ impl Control {
             obstacles: Vec::new(),
             notes: Vec::new(),
             certificates: Vec::new(),
+            shows_others: false,
         };
         // They are asked without the lock, for they have locks of their own.
         let adding: Vec<_> = self.adding.lock().iter().filter_map(Weak::upgrade).collect();

@@ -130,7 +130,9 @@ pub(crate) fn judge(status: &mut PipelineStatus, now: Timestamp, step: Option<St
         obstacles.extend(fault.map(|fault| format!("the spool works in memory only: {fault}")));
         obstacles.extend(spool.lost.clone());
     }
-    obstacles.extend(idle(status, ElementKind::Source, "source", "nothing is measured"));
+    if !status.shows_others || working(status, ElementKind::Source).next().is_some() {
+        obstacles.extend(idle(status, ElementKind::Source, "source", "nothing is measured"));
+    }
     obstacles.extend(idle(status, ElementKind::Output, "output", "nothing is written"));
     obstacles.extend(silence(status));
     obstacles.extend(step.map(|step| {

@@ -106,6 +106,30 @@ fn sources_and_outputs_that_are_paused_or_gone_are_told() {
     }
 }
 
+/// Shows what others have measured.
+struct Gateway;
+
+impl AddToStatus for Gateway {
+    fn add_to(&self, status: &mut PipelineStatus) {
+        status.shows_others = true;
+    }
+}
+
+#[test]
+fn a_program_that_shows_what_others_have_measured_needs_no_source_and_none_that_is_paused() {
+    let (pipeline, ..) = counting_pipeline();
+    let control = pipeline.control();
+    let gateway: Arc<dyn AddToStatus> = Arc::new(Gateway);
+    control.on_status(Arc::downgrade(&gateway));
+    let sources: Pattern = "sources".parse().unwrap();
+    control.pause(&sources).unwrap();
+    assert_obstacle(&pipeline, "every source is paused");
+    control.stop(&sources).unwrap();
+    assert_eq!(obstacles(&pipeline), [""; 0]);
+    drop(gateway);
+    assert_obstacle(&pipeline, "there is no source");
+}
+
 #[test]
 fn sources_that_are_polled_and_make_no_sample_are_told_until_one_makes_some() {
     let clock = ManualClock::new();

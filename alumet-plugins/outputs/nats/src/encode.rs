@@ -7,7 +7,8 @@ use alumet_core::batch::{Batch, Sample};
 use alumet_core::series::SeriesMap;
 use alumet_core::time::Timestamp;
 use alumet_shared_batch_encoding::Encoder as BatchEncoder;
-use alumet_shared_nats::{TelemetryRecord, seal};
+use alumet_shared_nats::seal;
+use alumet_shared_telemetry_record::TelemetryRecord;
 use bytes::Bytes;
 
 use crate::config::{Config, Format};

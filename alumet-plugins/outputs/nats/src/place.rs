@@ -5,7 +5,8 @@ use std::sync::Arc;
 use alumet_core::attributes::Attributes;
 use alumet_core::series::SeriesInfo;
 use alumet_core::{Consumer, Resource};
-use alumet_shared_nats::{TelemetryRecord, token};
+use alumet_shared_nats::token;
+use alumet_shared_telemetry_record::TelemetryRecord;
 
 use crate::config::{Config, Subjects};
 

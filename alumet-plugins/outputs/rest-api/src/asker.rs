@@ -38,20 +38,6 @@ impl Asker {
     pub(crate) fn budget(&self) -> &Budget {
         &self.budget
     }
-
-    /// Refuses those who may see only some series what is about all.
-    ///
-    /// # Errors
-    /// 403.
-    pub(crate) fn need_everything(&self) -> Result<(), ApiError> {
-        match self.scope.is_limited() {
-            true => Err(ApiError::new(
-                StatusCode::FORBIDDEN,
-                "the token is for some series only, and this is about all; ask with a token that has no limits",
-            )),
-            false => Ok(()),
-        }
-    }
 }
 
 impl FromRequestParts<Api> for Asker {

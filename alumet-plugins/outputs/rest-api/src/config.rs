@@ -49,6 +49,9 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1), extend("examples" = [100]))]
     pub requests_per_second: Option<u32>,
+    /// Whether programs that measure themselves may send telemetry with `POST /publish/{topic}`. Of tokens, those will do that are
+    /// for all series. What they send goes through the pipeline, and is answered when it is on disk.
+    pub publish: bool,
     /// Which pages of other servers may ask from within a browser. Left out: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
@@ -100,6 +103,7 @@ impl Default for Config {
             insecure: false,
             tokens_file: None,
             requests_per_second: None,
+            publish: false,
             cors: None,
             max_connections: 1024,
             query: QueryLimits::default(),

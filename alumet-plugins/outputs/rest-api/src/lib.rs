@@ -17,6 +17,7 @@ mod pace;
 mod page;
 mod plugin;
 mod prometheus;
+mod publish;
 mod routes;
 mod scoped;
 mod server;

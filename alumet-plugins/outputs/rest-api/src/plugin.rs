@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::guard::Guard;
 use crate::live::Live;
 use crate::output::LiveOutput;
+use crate::publish::{NODE, Publisher, channel};
 use crate::routes::router;
 use crate::server::Server;
 use crate::state::{Api, Stored};
@@ -46,6 +47,7 @@ impl Plugin for RestApiPlugin {
         }
         let guard = Guard::new(&config).map_err(StartError::new)?;
         let live = Live::new();
+        let publisher = publisher(&config, alumet)?;
         let api = Api::new(
             stored(&config, alumet)?,
             config.query.limits(),
@@ -53,7 +55,9 @@ impl Plugin for RestApiPlugin {
             live.clone(),
             alumet.control().clone(),
             host(alumet.root()),
+            publisher,
         );
+        api.report_to(alumet.control());
         let server = if alumet.is_trial() {
             try_out(&config, alumet)?;
             None
@@ -76,6 +80,23 @@ impl Plugin for RestApiPlugin {
             });
         Ok(Self { _server: server })
     }
+}
+
+/// Adds the source for what is sent here, if anything may be.
+fn publisher(config: &Config, alumet: &mut StartContext<'_>) -> Result<Option<Publisher>, StartError> {
+    if !config.publish || alumet.is_trial() {
+        return Ok(None);
+    }
+    let spool = alumet.spool().ok_or_else(|| {
+        StartError::new(
+            "there is no spool, so that nothing could be stored before it is acknowledged; set `spool.path` in the configuration \
+             of the program, or leave out `publish`",
+        )
+    })?;
+    let (publisher, source) = channel(Arc::clone(spool))?;
+    alumet.catalog().declare_attributes([NODE]);
+    alumet.event_source("publish", source);
+    Ok(Some(publisher))
 }
 
 /// Who has the series.

@@ -12,7 +12,7 @@ use crate::etag::unless_changed;
 use crate::guard::{Guard, admit};
 use crate::layers::around;
 use crate::state::Api;
-use crate::{document, gateway, health, page, prometheus, v1};
+use crate::{document, gateway, health, page, prometheus, publish, v1};
 
 /// The part of the document that no handler has.
 #[derive(OpenApi)]
@@ -63,6 +63,7 @@ pub(crate) fn documented() -> (Router<Api>, Document) {
     let (guarded, document) = OpenApiRouter::with_openapi(Described::openapi())
         .nest("/api/v1", v1::routes().merge(v1::pipeline::routes()))
         .merge(health::guarded())
+        .merge(publish::routes())
         .split_for_parts();
     (guarded, document.merge_from(health::routes().into_openapi()))
 }

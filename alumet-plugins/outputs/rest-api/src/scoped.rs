@@ -9,6 +9,10 @@ use alumet_shared_query::{
     SeriesEntry, SeriesSamples, Steps,
 };
 
+use axum::http::StatusCode;
+
+use crate::error::ApiError;
+
 /// The series that somebody may see.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope(Arc<[Matcher]>);
@@ -22,6 +26,20 @@ impl Scope {
     /// Whether it leaves something out.
     pub(crate) fn is_limited(&self) -> bool {
         !self.0.is_empty()
+    }
+
+    /// Refuses those who may see only some series what is about all.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) fn need_everything(&self) -> Result<(), ApiError> {
+        match self.is_limited() {
+            true => Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "the token is for some series only, and this is about all; ask with a token that has no limits",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Whether this series may be seen.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use alumet_core::Timestamp;
-use alumet_core::pipeline::{Control, PipelineStatus};
+use alumet_core::pipeline::{AddToStatus, Control, PipelineStatus};
 use alumet_core::time::Clock;
 use alumet_shared_query::{Backend, Backends, Budget, Limits};
 use axum::http::StatusCode;
 
 use crate::error::ApiError;
 use crate::live::Live;
+use crate::publish::Publisher;
 
 /// Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -22,6 +23,7 @@ struct Inner {
     live: Live,
     control: Control,
     host: String,
+    publisher: Option<Publisher>,
     started: Timestamp,
 }
 
@@ -42,6 +44,7 @@ impl Api {
         live: Live,
         control: Control,
         host: String,
+        publisher: Option<Publisher>,
     ) -> Self {
         Self(Arc::new(Inner {
             stored,
@@ -51,7 +54,14 @@ impl Api {
             live,
             control,
             host,
+            publisher,
         }))
+    }
+
+    /// Lets the pipeline know, as long as somebody answers, that it needs no source when others have the series.
+    pub(crate) fn report_to(&self, control: &Control) {
+        let inner = Arc::downgrade(&self.0);
+        control.on_status(inner);
     }
 
     /// The whole store. Handlers take an [`Asker`](crate::asker::Asker), which knows what of it may be seen.
@@ -89,6 +99,11 @@ impl Api {
         &self.0.host
     }
 
+    /// The way into the pipeline, if there is one.
+    pub(crate) fn publisher(&self) -> Option<&Publisher> {
+        self.0.publisher.as_ref()
+    }
+
     /// When this began.
     pub(crate) fn started(&self) -> Timestamp {
         self.0.started
@@ -110,5 +125,11 @@ impl Api {
         let status = tokio::task::spawn_blocking(move || control.status()).await;
         let status = status.map_err(|error| unavailable(error.to_string()))?;
         status.map_err(|error| unavailable(error.to_string()))
+    }
+}
+
+impl AddToStatus for Inner {
+    fn add_to(&self, status: &mut PipelineStatus) {
+        status.shows_others |= matches!(self.stored, Stored::Elsewhere(_));
     }
 }

@@ -85,6 +85,7 @@ fn status() -> PipelineStatus {
             lateness,
             missed_ticks: 1,
         }],
+        shows_others: false,
         obstacles: vec!["a has taken nothing".to_owned(), "b is failing".to_owned()],
         notes: vec!["one pod has no name".to_owned()],
         certificates: vec![CertificateStatus {

@@ -8,7 +8,6 @@ mod config;
 mod connection;
 mod explain;
 mod message;
-mod record;
 mod stream;
 mod subject;
 
@@ -16,7 +15,6 @@ pub use config::{ConnectionConfig, StreamConfig, check_name};
 pub use connection::{Connector, Session};
 pub use explain::{refused, with_causes};
 pub use message::{BatchMessage, Damaged, is_batch, seal};
-pub use record::{MetricValue, TelemetryRecord};
 pub use subject::{check_prefix, token};
 
 /// The header with the name of the node that has measured.

@@ -1,17 +1,11 @@
 //! Messages as batches.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
-use alumet_core::attributes::Attributes;
 use alumet_core::batch::Batch;
-use alumet_core::metric::{Metric, MetricKind, Quality};
-use alumet_core::series::{SeriesHandle, SeriesKey};
-use alumet_core::unit::Unit;
-use alumet_core::value::{Value, ValueType};
-use alumet_core::{Consumer, Resource};
 use alumet_shared_batch_encoding::{Amendment, Decoder, Limits};
-use alumet_shared_nats::{BatchMessage, TelemetryRecord, is_batch};
+use alumet_shared_nats::{BatchMessage, is_batch};
+use alumet_shared_telemetry_record::of_node;
 
 use crate::known::{AllKnown, KnownSeries};
 
@@ -21,8 +15,6 @@ const LIMITS: Limits = Limits {
     dictionary_bytes: 64 << 20,
     ..Limits::OF_AN_AGENT
 };
-/// The series of records of one sender that are remembered.
-const MOST_OF_RECORDS: usize = 10_000;
 
 /// Reads messages.
 pub(crate) struct Messages {
@@ -61,7 +53,9 @@ impl Messages {
         let record = serde_json::from_slice(message);
         let record = record
             .map_err(|error| format!("it is neither a batch nor a telemetry record in JSON: {error}"))?;
-        self.read_record(&mut known, sender.node, &record, into)
+        known
+            .of_records
+            .read(&record, &self.node_attribute, sender.node, into)
     }
 
     /// Lets go of what is not used any more.
@@ -81,7 +75,7 @@ impl Messages {
         if known.dictionary.as_ref().is_none_or(is_new) {
             let mut decoder = Decoder::new(LIMITS);
             let amendment = Amendment {
-                attributes: self.of_node(node),
+                attributes: of_node(&self.node_attribute, node),
                 is_exclusive: false,
             };
             let defined = decoder.define(&message.definitions(0), into.catalog(), &amendment);
@@ -96,80 +90,4 @@ impl Messages {
         decoded.map_err(|error| format!("its samples cannot be read: {error}"))?;
         Ok(())
     }
-
-    fn read_record(
-        &self,
-        known: &mut KnownSeries,
-        node: Option<&str>,
-        record: &TelemetryRecord,
-        into: &mut Batch,
-    ) -> Result<(), String> {
-        let time = record.time()?;
-        let of = self.entity(node, record)?;
-        if known.of_records.len() > MOST_OF_RECORDS {
-            known.of_records = HashMap::new();
-        }
-        let entity = format!("{} {} {}", of.0, of.1, of.2);
-        for (name, value) in &record.metrics {
-            let value = value.as_f64();
-            let value =
-                value.ok_or_else(|| format!("the value of `{}` is no number", name.escape_debug()))?;
-            let series = known.of_records.entry((entity.clone(), name.clone()));
-            let series = series.or_insert_with(|| register(name, &of, into));
-            // A series of a record has floats.
-            let _ = into.push_value(series, time, Value::F64(value));
-        }
-        Ok(())
-    }
-
-    /// What a record is about.
-    fn entity(
-        &self,
-        node: Option<&str>,
-        record: &TelemetryRecord,
-    ) -> Result<(Resource, Consumer, Attributes), String> {
-        let resource = match (&record.gpu_id, &record.resource_kind) {
-            (Some(id), _) if !id.is_empty() => Resource::Gpu {
-                bus_id: id.as_str().into(),
-            },
-            (_, Some(kind)) => Resource::new(kind, record.resource_id.as_deref().unwrap_or_default()),
-            _ => return Err("it says neither `gpu_id` nor `resource_kind`".to_owned()),
-        };
-        let consumer = match &record.consumer_kind {
-            Some(kind) => Consumer::new(kind, record.consumer_id.as_deref().unwrap_or_default()),
-            None => Consumer::LocalMachine,
-        };
-        let attributes = self.of_node(record.hostname.as_deref().or(node));
-        let others = record.attributes.iter();
-        let attributes = others.fold(attributes, |all, (key, value)| {
-            all.with(key.clone(), value.clone())
-        });
-        Ok((resource, consumer, attributes))
-    }
-
-    fn of_node(&self, node: Option<&str>) -> Attributes {
-        match node.filter(|node| !node.is_empty()) {
-            Some(node) => Attributes::EMPTY.with(self.node_attribute.clone(), node.to_owned()),
-            None => Attributes::EMPTY,
-        }
-    }
-}
-
-/// A record tells neither unit nor kind of its metrics.
-fn register(name: &str, of: &(Resource, Consumer, Attributes), batch: &Batch) -> SeriesHandle {
-    let (metric, _) = batch.catalog().admit_metric(Metric {
-        name: name.to_owned().into(),
-        kind: MetricKind::Gauge,
-        value_type: ValueType::F64,
-        unit: Unit::ONE,
-        description: "From a telemetry record, which tells no more than the name.".into(),
-        quality: Quality::Measured,
-    });
-    let (resource, consumer, attributes) = of.clone();
-    batch.catalog().register(SeriesKey {
-        metric,
-        resource,
-        consumer,
-        attributes,
-    })
 }

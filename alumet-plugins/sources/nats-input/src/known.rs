@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use alumet_core::series::SeriesHandle;
 use alumet_shared_batch_encoding::Decoder;
+use alumet_shared_telemetry_record::RecordSeries;
 use parking_lot::Mutex;
 
 /// What was learnt from the messages of all senders: a subject and a node are one.
@@ -19,8 +19,8 @@ type Shared = Arc<Mutex<KnownSeries>>;
 pub(crate) struct KnownSeries {
     /// The dictionary of the last batch, and what reads payloads with it.
     pub(crate) dictionary: Option<(Vec<u8>, Decoder)>,
-    /// The series of records, by record without values and by metric.
-    pub(crate) of_records: HashMap<(String, String), SeriesHandle>,
+    /// The series of records.
+    pub(crate) of_records: RecordSeries,
     /// When its last message came.
     pub(crate) used: Instant,
 }
@@ -39,7 +39,7 @@ impl AllKnown {
             .or_insert_with(|| {
                 Arc::new(Mutex::new(KnownSeries {
                     dictionary: None,
-                    of_records: HashMap::new(),
+                    of_records: RecordSeries::default(),
                     used: Instant::now(),
                 }))
             });
@@ -52,7 +52,7 @@ impl AllKnown {
         let mut series = 0;
         all.retain(|_, known| {
             let known = known.lock();
-            series += known.of_records.len()
+            series += known.of_records.count()
                 + known
                     .dictionary
                     .as_ref()

@@ -7,8 +7,9 @@ use std::time::Duration;
 use alumet_core::catalog::Catalog;
 use alumet_plugin_nats::{Config, Format, NatsPlugin};
 use alumet_shared_batch_encoding::{Amendment, Decoder, Limits};
-use alumet_shared_nats::{BatchMessage, TelemetryRecord};
+use alumet_shared_nats::BatchMessage;
 use alumet_shared_output_testkit::{Mood, Nats, Network, account, are_all, delivered, finish, run, until};
+use alumet_shared_telemetry_record::TelemetryRecord;
 use async_nats::ConnectOptions;
 use async_nats::jetstream::message::StreamMessage;
 

@@ -53,6 +53,7 @@ impl Bench {
             live.clone(),
             Control::default(),
             "here".to_owned(),
+            None,
         );
         let router = Router::from(super::routes())
             .layer(Extension(Scope::new([])))

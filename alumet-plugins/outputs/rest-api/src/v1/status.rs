@@ -92,7 +92,7 @@ struct Store {
     responses((status = 200, body = Status), (status = "default", body = ErrorBody)))]
 pub(super) async fn status(mut asked: Asked) -> Result<Json<Status>, ApiError> {
     asked.parameters.finish()?;
-    asked.asker.need_everything()?;
+    asked.asker.scope().need_everything()?;
     let store = asked.backend().status().await;
     let pipeline = asked.api.pipeline().await?;
     let mut problems = pipeline.obstacles.clone();

@@ -7,5 +7,6 @@ mod gpus;
 mod hostile;
 mod layers;
 mod page;
+mod publish;
 mod rig;
 mod trust;
