@@ -111,12 +111,8 @@ impl Pipeline {
             .map(|api| format!("'http://127.0.0.1:{}'", api.port));
         let addresses = addresses.collect::<Vec<_>>().join(", ");
         let addresses = format!("plugins.rest-api.collectors.addresses = [{addresses}]");
-        Api::start(
-            self.folder(),
-            "gateway.log",
-            "pipeline/gateway.toml",
-            &[&addresses],
-        )
+        let overrides = [&*addresses, "plugins.rest-api.collectors.proxy = 'none'"];
+        Api::start(self.folder(), "gateway.log", "pipeline/gateway.toml", &overrides)
     }
 
     /// Replays the dump once, with so many rows per second and worker.
@@ -139,7 +135,7 @@ fn all_of_a_replay_is_at_the_gateway_once_although_the_collector_is_killed() {
     let collector = pipeline.collector(free_port(), place.path(), "collector.log");
     let gateway = pipeline.gateway(&[&collector]);
     gateway.wait_until_ready();
-    let streamer = pipeline.streamer(500);
+    let streamer = pipeline.streamer(200);
     let all = sent().len() as u64;
     until("the collector has some", || count(&collector) > all / 4);
     let (port, some) = (collector.port, count(&collector));

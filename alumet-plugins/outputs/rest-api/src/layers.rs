@@ -20,7 +20,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::config::{Config, Cors};
 use crate::error::ApiError;
 
-/// How large the body of a request may be: a long query in a form.
+/// How large the body of a request may be: a long query in a form, or some thousand records.
 const BODY: usize = 1 << 20;
 /// How much later than a question itself its request ends.
 const GRACE: Duration = Duration::from_secs(1);
