@@ -115,7 +115,7 @@ function tiles({ joules, from, to, times, lines, nodes }, view) {
   const tile = (label, value, note, title) => el("div", {}, el("dt", {}, label), el("dd", { title }, value, note && el("small", {}, note)));
   return el("dl", { class: "tiles" },
     tile("Energy", format.energy(joules), `in ${format.duration(to - from)}`, format.joules(joules)),
-    tile("Mean power", format.power((joules ?? NaN) / ((to - from) / 1000))),
+    tile("Mean power", format.power((joules ?? NaN) / ((to - from) / 1000)), `over all of ${format.duration(to - from)}`),
     tile("Latest power", format.power(latest), last < 0 ? null : `at ${format.time(times[last])}`),
     view.node === "" && subject(view) === null && tile("Nodes live", el("a", { href: link({ tab: "nodes", sort: "" }), data: { key: "nodes live" } }, `${nodes.length - silent.length} of ${nodes.length}`),
       silent.length > 0 && el("span", { class: "bad" }, `${silent.slice(0, 3).map((one) => names.node(one.node)).join(", ")}${silent.length > 3 ? " …" : ""} silent`)));
