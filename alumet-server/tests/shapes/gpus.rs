@@ -147,6 +147,8 @@ fn all_of_a_replay_is_at_the_gateway_once_although_the_collector_is_killed() {
     // What comes twice would come within this time.
     sleep(2 * ACK_WAIT);
     expect_all(&gateway);
+    // As the configuration of the collector says.
+    assert_eq!(gateway.get("/stats")["max_entries_per_gpu"], 10_000);
     gateway.wait_until_ready();
     streamer.end();
     gateway.process.end();

@@ -183,7 +183,7 @@ async fn stats(State(api): State<Api>, asker: Asker) -> Result<Json<Stats>, ApiE
     Ok(Json(Stats {
         total_entries: gpu_entry_counts.values().sum(),
         total_gpus: gpu_entry_counts.len(),
-        max_entries_per_gpu: None,
+        max_entries_per_gpu: asker.backend().status().await.max_entries_per_gpu,
         gpu_entry_counts,
     }))
 }

@@ -137,6 +137,8 @@ pub struct BackendStatus {
     pub samples: Option<u64>,
     /// How many bytes it takes on disk.
     pub bytes: Option<u64>,
+    /// How many instants of each graphics processor it keeps, if it keeps only so many.
+    pub max_entries_per_gpu: Option<u64>,
     /// What is wrong with it, for people.
     pub problems: Vec<String>,
 }

@@ -132,6 +132,7 @@ impl Backend for Listed {
         BackendStatus {
             series: Some(list.0.len() as u64),
             samples: Some(list.0.iter().map(|samples| samples.times.len() as u64).sum()),
+            max_entries_per_gpu: Some(10_000),
             ..BackendStatus::default()
         }
     }

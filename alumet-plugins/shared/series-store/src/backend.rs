@@ -90,6 +90,7 @@ impl Backend for SeriesStore {
                 series,
                 samples,
                 bytes,
+                max_entries_per_gpu: shared.config.max_entries_per_gpu.map(|most| most as u64),
                 problems,
             }
         });

@@ -53,7 +53,7 @@ struct GroupRow {
     /// How many series are in it.
     series: usize,
     /// When the interval begins or the sample is, in milliseconds since 1970, with the value; null if that is no number.
-    #[schema(value_type = Vec<Vec<f64>>, example = json!([[1_767_225_600_000_i64, 61.2]]))]
+    #[schema(value_type = Vec<Vec<Option<f64>>>, example = json!([[1_767_225_600_000_i64, 61.2]]))]
     points: Vec<(i64, f64)>,
 }
 

@@ -140,7 +140,7 @@ fn the_collector_tells_what_it_has() {
     let counts = json!({ "gpu-001": 10, "GPU-5/6%20x": 10, "n2/0000:03:00.0": 0 });
     assert_eq!(
         server.get("/stats").json(),
-        json!({ "total_entries": 20, "total_gpus": 3, "max_entries_per_gpu": null, "gpu_entry_counts": counts })
+        json!({ "total_entries": 20, "total_gpus": 3, "max_entries_per_gpu": 10_000, "gpu_entry_counts": counts })
     );
     let health = server.get("/health").json();
     assert_eq!(health["status"], "healthy");

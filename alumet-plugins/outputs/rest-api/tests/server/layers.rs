@@ -1,6 +1,7 @@
 use std::fs;
 
 use alumet_plugin_rest_api::{Config, Cors};
+use serde_json::Value;
 
 use crate::rig::{Server, YEAR_2026, config, documented};
 
@@ -127,11 +128,28 @@ fn the_document_and_what_shows_it_are_there_and_load_nothing_from_elsewhere() {
 #[test]
 fn every_path_of_the_document_answers() {
     let server = Server::with_gpus(config());
-    for (path, _) in documented(&server) {
+    let document = server.get("/openapi.json").json();
+    // Samples of a whole year, so that no list is empty.
+    let range = format!("from={YEAR_2026}&to={}", YEAR_2026 + 3600);
+    for (path, parameters) in documented(&server) {
         let filled = path.replace("{id}", "gpu-001").replace("{hostname}", "n1");
+        let with_range = parameters.iter().any(|name| name == "from");
+        let filled = if with_range {
+            format!("{filled}?{range}")
+        } else {
+            filled
+        };
         let answer = server.get(&filled);
         assert_eq!(answer.status(), 200, "{path}: {answer:?}");
+        let faults = faults(&document, &path, "200", &answer.json());
+        assert!(faults.is_empty(), "{path}: {faults:?} in {}", answer.json());
     }
+    let absent = server.get("/api/v1/gpus/none");
+    let faults = faults(&document, "/api/v1/gpus/{id}", "404", &absent.json());
+    assert!(
+        absent.status() == 404 && faults.is_empty(),
+        "{faults:?} in {absent:?}"
+    );
     for path in ["/api/v1/status", "/ready", "/readyz"] {
         assert_eq!(
             server.get(path).message(),
@@ -139,4 +157,21 @@ fn every_path_of_the_document_answers() {
             "{path}"
         );
     }
+}
+
+/// In what an answer is not as the document says.
+fn faults(document: &Value, path: &str, status: &str, body: &Value) -> Vec<String> {
+    let schema =
+        &document["paths"][path]["get"]["responses"][status]["content"]["application/json"]["schema"];
+    let mut whole = schema
+        .as_object()
+        .unwrap_or_else(|| panic!("{path} has no schema for {status}"))
+        .clone();
+    // What it refers to is beside it.
+    whole.insert("components".to_owned(), document["components"].clone());
+    let validator = jsonschema::validator_for(&Value::Object(whole)).unwrap();
+    let errors = validator.iter_errors(body);
+    errors
+        .map(|error| format!("{error} at {}", error.instance_path()))
+        .collect()
 }

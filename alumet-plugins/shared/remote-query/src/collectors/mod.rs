@@ -280,6 +280,9 @@ impl Backend for CollectorsBackend {
             all.series = add(all.series, one.series);
             all.samples = add(all.samples, one.samples);
             all.bytes = add(all.bytes, one.bytes);
+            // So many are there in any case.
+            let limits = [all.max_entries_per_gpu, one.max_entries_per_gpu];
+            all.max_entries_per_gpu = limits.into_iter().flatten().min();
             let problems = one.problems.into_iter();
             all.problems
                 .extend(problems.map(|problem| format!("the collector at {url}: {problem}")));
