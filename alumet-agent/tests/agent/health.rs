@@ -180,10 +180,6 @@ fn an_agent_that_measures_or_writes_nothing_is_not_ready() {
         ),
         ("pause outputs", "every output is paused, so nothing is written"),
         ("stop outputs", "there is no output, so nothing is written"),
-        (
-            "stop sources/procfs",
-            "there is no source, so nothing is measured",
-        ),
     ] {
         let mut arguments = vec!["ctl"];
         arguments.extend(command.split(' '));
@@ -192,6 +188,14 @@ fn an_agent_that_measures_or_writes_nothing_is_not_ready() {
         assert_eq!(ready.status, 503, "{command}");
         assert!(ready.body.contains(obstacle), "{command}: {}", ready.body);
     }
+    // It still measures itself, which is no reason to go on.
+    folder.run(&["ctl", "stop", "sources/procfs"]).expect_code(0);
+    let ended = agent.wait();
+    assert!(
+        ended.stderr.contains("the end of the last source"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
