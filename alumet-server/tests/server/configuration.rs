@@ -87,10 +87,17 @@ fn the_list_of_plugins_holds_what_a_server_needs() {
         .lines()
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    for needed in ["csv", "relay-server", "socket-control"] {
+    for needed in [
+        "csv",
+        "nats-input",
+        "relay-server",
+        "rest-api",
+        "socket-control",
+        "store",
+    ] {
         assert!(ids.contains(&needed), "{ids:?}");
     }
-    for measuring in ["procfs", "cgroups", "relay-client"] {
+    for measuring in ["perf", "k8s", "relay-client"] {
         assert!(!ids.contains(&measuring), "{ids:?}");
     }
 }
@@ -98,10 +105,10 @@ fn the_list_of_plugins_holds_what_a_server_needs() {
 #[test]
 fn a_plugin_that_only_agents_have_is_named_as_such() {
     let folder = Folder::new();
-    folder.write("c.toml", "[plugins.procfs]\n\n[plugins.csv]\n");
+    folder.write("c.toml", "[plugins.perf]\n\n[plugins.csv]\n");
     let ended = folder.run(&["--config", "c.toml", "config", "check"]);
     ended.expect_code(2);
-    assert!(ended.stderr.contains("procfs"), "{ended:?}");
+    assert!(ended.stderr.contains("perf"), "{ended:?}");
     assert!(!ended.stderr.contains("did you mean"), "{ended:?}");
 }
 

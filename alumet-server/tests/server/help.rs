@@ -20,6 +20,8 @@ fn the_help_has_certs_and_no_command_that_measures_a_process() {
             "doctor",
             "wide",
             "certs",
+            "demo",
+            "store",
             "completions",
             "man"
         ]
