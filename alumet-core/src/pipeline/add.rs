@@ -135,7 +135,11 @@ pub(crate) fn add_sources(
     Ok(answers)
 }
 
-fn add_event_source(shared: &Arc<Shared>, plugin: &str, spec: EventSourceSpec) -> Result<(), AddError> {
+pub(crate) fn add_event_source(
+    shared: &Arc<Shared>,
+    plugin: &str,
+    spec: EventSourceSpec,
+) -> Result<(), AddError> {
     let key = ElementKey::new(ElementKind::Source, plugin, &spec.name);
     let runtime = shared.runtime.get(&key)?;
     let cell = Arc::new(ElementCell::new(key, None));

@@ -310,7 +310,9 @@ impl PipelineBuilder {
             plugins: Mutex::new(self.plugins),
             measuring: Mutex::default(),
         };
+        // What a source sends at once must find the outputs of every part: all sources come last.
         let mut sources = Vec::new();
+        let mut event_sources = Vec::new();
         let mut keys = Vec::new();
         for (plugin, mut specs) in self.parts {
             for key in add::check(&pipeline.shared, plugin, &specs)? {
@@ -320,9 +322,14 @@ impl PipelineBuilder {
                 }
                 keys.push(key);
             }
-            let of_plugin = std::mem::take(&mut specs.sources);
-            sources.extend(of_plugin.into_iter().map(|spec| (plugin, spec)));
+            let polled = std::mem::take(&mut specs.sources);
+            sources.extend(polled.into_iter().map(|spec| (plugin, spec)));
+            let by_events = std::mem::take(&mut specs.event_sources);
+            event_sources.extend(by_events.into_iter().map(|spec| (plugin, spec)));
             add::add(&pipeline.shared, plugin, specs)?;
+        }
+        for (plugin, spec) in event_sources {
+            add::add_event_source(&pipeline.shared, plugin, spec)?;
         }
         add::add_sources(&pipeline.shared, sources)?;
         pipeline.shared.started();

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::elements::{COUNT, Counting, PATIENCE, assert_balanced, values};
+use crate::elements::{COUNT, Counting, PATIENCE, assert_balanced, values, wait_until};
 use crate::spool::MemorySpool;
 
 /// Sends one sample at a time, as fast as it is taken, and fails now and then.
@@ -126,16 +126,6 @@ async fn an_event_source_ends_when_the_pipeline_stops() {
     assert_eq!(stop(pipeline).await.stuck, Vec::<String>::new());
 }
 
-/// Has nothing to do, and tells when it is gone.
-struct Idle(#[expect(dead_code, reason = "its end is what counts")] std::sync::mpsc::Sender<()>);
-
-#[async_trait]
-impl EventSource for Idle {
-    async fn run(&mut self, _: EventSink, _: CancellationToken) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
 /// Adds an output that needs the spool, after everything that the test has added.
 struct Late;
 
@@ -154,23 +144,32 @@ impl Plugin for Late {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_source_that_ends_while_others_are_still_added_is_not_the_last() {
-    let (gone, is_gone) = std::sync::mpsc::channel();
-    let is_gone = Mutex::new(is_gone);
+async fn an_event_source_that_sends_and_ends_at_once_reaches_outputs_added_after_it_and_is_not_the_last() {
     let spool = MemorySpool::default().slot();
     let slow = SpoolSlot::new(move |catalog| {
-        let _ = is_gone.lock().recv();
         std::thread::sleep(Duration::from_millis(50));
         Arc::clone(spool.get_or_open(catalog).unwrap())
     });
     let mut builder = PipelineBuilder::new().spool(slow);
-    builder.event_source("idle", Idle(gone));
+    let stream = Stream {
+        next: 1,
+        last: 3,
+        panics_at: 0,
+    };
+    builder.event_source("stream", stream);
     let source = Counting::new(builder.catalog(), "a");
     builder.source("a", source);
     builder.plugin::<Late>(Default::default()).unwrap();
+    let output = RecordingOutput::new();
+    let recording = output.recording();
+    builder.output("later", output);
     let pipeline = builder.start().unwrap();
+    let sent = || values(&recording).len();
+    wait_until("the stream has ended", || sent() >= 3);
     assert!(!pipeline.sources_ended().is_cancelled());
-    stop(pipeline).await;
+    let report = stop(pipeline).await;
+    assert_balanced(&report.ledger);
+    assert_eq!(report.ledger.dropped_total(), 0);
 }
 
 #[test]

@@ -56,12 +56,14 @@ fn lines(has_nextest: bool, arguments: &[String]) -> Vec<String> {
         .iter()
         .map(|word| format!(" {}", shell::quoted(word)))
         .collect();
-    let mut lines = vec![format!(
-        "cargo {tests} --no-fail-fast{scope} --all-features{words}"
-    )];
+    let mut lines = Vec::new();
     if arguments.is_empty() {
         lines.push("cargo test --doc --workspace --all-features --no-fail-fast".to_owned());
     }
+    // Last, so that the names of those that failed are the last to be read.
+    lines.push(format!(
+        "cargo {tests} --no-fail-fast{scope} --all-features{words}"
+    ));
     lines
 }
 
@@ -79,8 +81,8 @@ mod tests {
         assert_eq!(
             lines(true, &[]),
             [
-                "cargo nextest run --no-fail-fast --workspace --all-features",
                 "cargo test --doc --workspace --all-features --no-fail-fast",
+                "cargo nextest run --no-fail-fast --workspace --all-features",
             ]
         );
     }
@@ -88,7 +90,7 @@ mod tests {
     #[test]
     fn without_nextest_cargo_test_runs_all_kinds_but_documentation_once() {
         assert_eq!(
-            lines(false, &[])[0],
+            lines(false, &[])[1],
             "cargo test --tests --no-fail-fast --workspace --all-features"
         );
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use alumet_core::Failure;
 use alumet_core::pipeline::EventSink;
 use alumet_shared_nats::NODE_HEADER;
+use async_nats::jetstream::message::Info;
 use async_nats::jetstream::{AckKind, Message};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -26,7 +27,7 @@ pub(crate) struct Collector {
     pub(crate) sink: EventSink,
     /// After how long without a sign a message is delivered again.
     pub(crate) ack_wait: Duration,
-    /// How often a message is delivered.
+    /// How often a message is delivered before it is a dead letter.
     pub(crate) max_deliver: u32,
 }
 
@@ -42,10 +43,16 @@ enum Fate {
 impl Collector {
     /// Takes a message, and says to the server what has become of it.
     pub(crate) async fn take(&self, message: Message) {
-        let Ok(sequence) = message.info().map(|info| info.stream_sequence) else {
+        let Ok(Info {
+            stream_sequence: sequence,
+            delivered,
+            ..
+        }) = message.info()
+        else {
             return;
         };
-        let fate = self.while_telling(&message, self.store(&message, sequence)).await;
+        let work = self.store(&message, sequence, delivered);
+        let fate = self.while_telling(&message, work).await;
         let (kind, confirms) = match fate {
             Fate::Stored => (AckKind::Ack, true),
             Fate::Dead(reason) => {
@@ -76,10 +83,7 @@ impl Collector {
     }
 
     /// Keeps a message as a dead letter.
-    ///
-    /// # Errors
-    /// When it is not kept.
-    pub(crate) async fn bury(
+    async fn bury(
         &self,
         context: &async_nats::jetstream::Context,
         letter: DeadLetter,
@@ -105,9 +109,9 @@ impl Collector {
         }
     }
 
-    async fn store(&self, message: &Message, sequence: u64) -> Fate {
+    async fn store(&self, message: &Message, sequence: u64, delivered: i64) -> Fate {
         let checksum = crc32fast::hash(&message.payload);
-        // Every message of an earlier run has come again, or is given up, after that time.
+        // Every message of an earlier run has come again, or is a dead letter, after that time.
         let patience = self.ack_wait * self.max_deliver.saturating_add(1);
         let known = self.marks.enter(sequence, checksum, &self.floor, patience).await;
         let origin = match known {
@@ -120,7 +124,15 @@ impl Collector {
                 return Fate::Stored;
             }
         };
-        let fate = self.hand_on(message, origin).await;
+        // Whoever had it before did not live to say what it is.
+        let fate = if delivered > self.max_deliver.into() {
+            Fate::Dead(format!(
+                "it was delivered {} times and never acknowledged",
+                delivered - 1
+            ))
+        } else {
+            self.hand_on(message, origin).await
+        };
         self.marks.leave(sequence);
         fate
     }

@@ -24,7 +24,7 @@ pub struct Config {
     pub workers: usize,
     /// After how long without an acknowledgement or a sign of progress a message is delivered again.
     pub ack_wait: HumanDuration,
-    /// How often a message is delivered before it becomes a dead letter.
+    /// How often a message is delivered before it becomes a dead letter: one that ends the program each time.
     pub max_deliver: u32,
     /// How many messages may be under way to the disks of all programs that share the consumer.
     pub max_ack_pending: u32,
@@ -43,7 +43,7 @@ impl Default for Config {
             durable: "collector".to_owned(),
             workers: 4,
             ack_wait: HumanDuration::from_secs(30),
-            max_deliver: 4,
+            max_deliver: 10,
             max_ack_pending: 1024,
             dead_letter_subject: "dead-letters.telemetry".to_owned(),
             node_attribute: "node".to_owned(),

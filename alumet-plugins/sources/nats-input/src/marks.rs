@@ -135,16 +135,6 @@ impl Marks {
         last
     }
 
-    /// Whether the message is stored, or on its way to that.
-    pub(crate) async fn has(&self, sequence: u64) -> bool {
-        let slot = sequence % SLOTS;
-        let under_way = self.under_way.lock().get(&slot).map(|origin| origin.sequence);
-        under_way == Some(sequence)
-            || self
-                .is_stored(slot, sequence, self.mark(self.sender(slot, 0)).await)
-                .await
-    }
-
     /// Whether the message is stored, if the mark of its slot is this one.
     async fn is_stored(&self, slot: u64, sequence: u64, mark: u64) -> bool {
         mark == sequence || mark > sequence && self.mark(self.sender(slot, sequence)).await > 0
@@ -290,7 +280,6 @@ mod tests {
         assert_ne!(later.instance, late.instance);
         for sequence in [5, 5 + SLOTS] {
             assert_eq!(bench.enter(sequence).await, Known::Stored);
-            assert!(bench.marks.has(sequence).await && !bench.marks.has(sequence + 1).await);
         }
         bench.store(5 + 2 * SLOTS).await;
     }

@@ -8,14 +8,13 @@ use alumet_core::failure::Failure;
 use alumet_core::pipeline::EventSink;
 use alumet_core::source::EventSource;
 use alumet_core::spool::Spool;
-use alumet_shared_nats::{Connector, Session, with_causes};
+use alumet_shared_nats::{Connector, with_causes};
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::stream::{ConsumerErrorKind, Stream};
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 use tokio_stream::StreamExt;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -23,7 +22,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::collect::Collector;
 use crate::config::Config;
-use crate::dead_letters::{DeadLetter, DeadLetters};
+use crate::dead_letters::DeadLetters;
 use crate::decode::Messages;
 use crate::floor::Floor;
 use crate::marks::Marks;
@@ -46,6 +45,8 @@ pub(crate) struct NatsSource {
 
 /// How often it reports what it did.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// The server gives no message up: it would tell only those who are there at that moment. A collector counts instead.
+const UNLIMITED: i64 = -1;
 /// How long the last messages may take until they are stored.
 const GRACE: Duration = Duration::from_secs(5);
 /// How many messages before the last that is stored here are asked for again when the consumer was deleted: no more may be on
@@ -106,7 +107,7 @@ impl NatsSource {
             description: Some("Alumet stores what it takes".to_owned()),
             ack_policy: AckPolicy::Explicit,
             ack_wait: *self.config.ack_wait,
-            max_deliver: self.config.max_deliver.into(),
+            max_deliver: UNLIMITED,
             max_ack_pending: self.config.max_ack_pending.into(),
             ..PullConfig::default()
         };
@@ -143,7 +144,8 @@ impl NatsSource {
         {
             tracing::warn!(
                 consumer = name, ack_wait = ?found.ack_wait, max_deliver = found.max_deliver, max_ack_pending = found.max_ack_pending,
-                "the consumer is there and differs from the configuration; it is used as it is"
+                "the consumer is there and differs from the configuration; it is used as it is. A `max_deliver` other than -1 loses messages: \
+                 change it with `nats consumer edit --max-deliver=-1`"
             );
         }
         Ok(consumer)
@@ -174,13 +176,9 @@ impl EventSource for NatsSource {
                 workers = self.config.workers,
                 "taking messages"
             );
-            // It must be heard before a message can be given up.
-            let given_up = given_up(&session, &consumer).await?;
-            let burying = bury_given_up(&collector, &session, given_up);
             let following = collector.floor.follow(&consumer);
             let fetching = self.fetch_all(&collector, &consumer);
             tokio::select! {
-                result = burying => result,
                 result = following => result,
                 result = fetching => result,
             }
@@ -247,61 +245,4 @@ async fn report(report: Arc<Mutex<Report>>, collector: Arc<Collector>, out: Even
         out.catalog().forget_unused_metrics();
         sleep(REPORT_EVERY).await;
     }
-}
-
-/// What the server says of a message that it has delivered as often as it may.
-#[derive(Debug, Deserialize)]
-struct GivenUp {
-    stream_seq: u64,
-    deliveries: u64,
-}
-
-/// Hears of messages that are given up; one of those who share the consumer hears of each.
-async fn given_up(session: &Session, consumer: &PullConsumer) -> Result<async_nats::Subscriber, Failure> {
-    let info = consumer.cached_info();
-    let subject = format!(
-        "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{}.{}",
-        info.stream_name, info.name
-    );
-    let client = session.context.client();
-    let heard = client
-        .queue_subscribe(subject, format!("alumet-{}", info.name))
-        .await;
-    heard.map_err(Failure::retry)
-}
-
-/// Makes dead letters of messages that are given up.
-async fn bury_given_up(
-    collector: &Collector,
-    session: &Session,
-    mut given_up: async_nats::Subscriber,
-) -> Result<(), Failure> {
-    while let Some(advisory) = given_up.next().await {
-        let Ok(GivenUp {
-            stream_seq,
-            deliveries,
-        }) = serde_json::from_slice(&advisory.payload)
-        else {
-            continue;
-        };
-        if collector.marks.has(stream_seq).await {
-            continue;
-        }
-        let message = match session.stream.get_raw_message(stream_seq).await {
-            Ok(message) => message,
-            Err(error) => {
-                tracing::warn!(sequence = stream_seq, %error, "a message was delivered too often, and the stream does not have it any more");
-                continue;
-            }
-        };
-        let letter = DeadLetter {
-            sequence: stream_seq,
-            subject: message.subject.to_string(),
-            headers: Some(message.headers),
-            payload: message.payload,
-            reason: format!("it was delivered {deliveries} times and never acknowledged"),
-        };
-        collector.bury(&session.context, letter).await?;
-    }
-    Ok(())
 }

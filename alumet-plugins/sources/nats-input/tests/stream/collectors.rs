@@ -73,7 +73,7 @@ fn a_consumer_that_was_deleted_is_made_anew_and_nothing_comes_twice() {
 /// Says to the test below that it is the program that is killed: an address and a folder.
 const INNER: &str = "ALUMET_TEST_COLLECTOR";
 /// How often it is killed.
-const KILLS: u64 = 30;
+const KILLS: u64 = 100;
 
 /// A collector that writes a file.
 fn collect(folder: &Path, server: &str) -> Pipeline {

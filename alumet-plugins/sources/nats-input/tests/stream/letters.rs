@@ -134,18 +134,18 @@ fn what_nobody_acknowledges_is_kept_as_a_dead_letter_when_it_was_delivered_often
             // As a program that ends whenever it works on this message.
             let fetching = consumer.batch().max_messages(1).expires(Duration::from_secs(20));
             let mut messages = fetching.messages().await.unwrap();
-            // The server may have given it to the first, before it noticed that nobody is there any more.
-            let Some(message) = messages.next().await else {
-                break;
-            };
-            message.unwrap();
+            messages.next().await.unwrap().unwrap();
         }
     });
     let collector = Collector::start(folder.path(), config);
     let letters = dead_letters(&other, 1);
     assert_eq!(*letters[0].payload, *GOOD);
     let reason = header(&letters[0], "Alumet-Dead-Reason");
-    assert!(reason.contains("delivered 2 times"), "{reason}");
+    // Three times, if the server had given it to the first before it noticed that nobody was there any more.
+    assert!(
+        reason.contains("delivered 2 times") || reason.contains("delivered 3 times"),
+        "{reason}"
+    );
     assert!(collector.samples().is_empty());
     collector.stop();
 }

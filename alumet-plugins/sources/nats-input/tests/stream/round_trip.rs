@@ -33,14 +33,13 @@ fn through(server: &Nats, format: Format, subjects: Subjects) -> (Vec<RecordedSa
     std::fs::create_dir(&there).unwrap();
     let collector = Collector::start(&there, config(&[server]));
     let mut builder = PipelineBuilder::new().spool(spool(&here));
+    builder.event_source("sorts", EverySort);
     let sending = alumet_plugin_nats::Config {
         format,
         subjects,
         ..sending(&[server])
     };
     builder.plugin::<NatsPlugin>(sending).unwrap();
-    // It begins to send when it is added, and what comes before there is an output is dropped.
-    builder.event_source("sorts", EverySort);
     let pipeline = builder.start().unwrap();
     let sent = RecordedSample::of_batch(&samples_of_every_sort(&Catalog::new(), ManualClock::START));
     until("all have arrived", || collector.samples().len() >= sent.len());
