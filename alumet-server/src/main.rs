@@ -1,4 +1,4 @@
-//! The server: receives what many agents measure, and writes it.
+//! The server: receives what many agents measure, stores it, and answers questions about it.
 
 mod certs;
 mod demo;
@@ -18,22 +18,24 @@ fn app() -> App {
     App::new(
         "alumet-server",
         env!("CARGO_PKG_VERSION"),
-        "Receives what many agents measure, and writes it.",
+        "Receives what many agents measure, stores it, and answers questions about it.",
     )
     // An agent in the same folder has other files.
     .config_file("alumet-server-config.toml")
     .plugin_default("csv", "output_path", "alumet-server-output.csv")
     // What runs for months must not fill the disk.
+    .plugin_initial("store", "max_size", "10 GiB")
     .plugin_initial("csv", "max_total_size", "10 GiB")
     // Any tool reads it as it is; a file that is older goes on as it was begun.
     .plugin_initial("csv", "dialect", "plain")
     .plugin_default("socket-control", "socket_path", "alumet-server-control.sock")
     .plugins(plugins::compiled())
-    .enabled_by_default(["relay-server", "csv"])
+    .enabled_by_default(["relay-server", "store", "rest-api"])
     .common_keys([
-        "plugins.csv.output_path",
-        "plugins.csv.dialect",
-        "plugins.csv.max_total_size",
+        "plugins.store.path",
+        "plugins.store.max_size",
+        "plugins.store.retention",
+        "plugins.rest-api.address",
         "plugins.relay-server.address",
         "plugins.relay-server.tls.certificate",
         "plugins.relay-server.tls.key",
@@ -43,8 +45,8 @@ fn app() -> App {
         flag: "output-file",
         value_name: "FILE",
         key: "plugins.csv.output_path",
-        help: "Write the samples to this CSV file",
-        enables: None,
+        help: "Write the samples to this CSV file as well, with the plugin csv",
+        enables: Some("csv"),
     })
     .shortcut(Shortcut {
         flag: "relay-in",
