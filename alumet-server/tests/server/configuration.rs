@@ -45,7 +45,7 @@ fn the_default_file_shows_few_keys_and_is_the_same_configuration_as_that_with_al
     let keys = short
         .lines()
         .filter(|line| line.contains(" = ") && !line.contains('`'));
-    assert_eq!(keys.count(), 12, "{short}");
+    assert_eq!(keys.count(), 13, "{short}");
     assert!(short.contains("`alumet-server config default --full`"), "{short}");
     let (_, with_full) = shown(&["--full"]);
     assert_eq!(with_full, with_short);
