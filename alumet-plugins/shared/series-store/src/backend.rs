@@ -131,13 +131,22 @@ impl SeriesStore {
 impl Shared {
     fn find(
         &self,
-        reader: &Reader,
+        reader: &mut Reader,
         selector: &Selector,
         range: Range,
         budget: &Budget,
     ) -> Result<Vec<Found>, ReadError> {
         let horizon = self.horizon.load(Ordering::Relaxed);
-        find::series(&reader.connection, &self.live, horizon, selector, range, budget)
+        let metrics = reader.metrics()?;
+        find::series(
+            &reader.connection,
+            &metrics,
+            &self.live,
+            horizon,
+            selector,
+            range,
+            budget,
+        )
     }
 }
 
@@ -204,7 +213,10 @@ fn samples(
     let mut missing: Vec<usize> = (0..found.len())
         .filter(|place| answers[*place].is_none())
         .collect();
-    let (first, last) = span(&reader.connection)?;
+    let (first, last) = match missing.is_empty() {
+        true => (0, -1),
+        false => span(&reader.connection)?,
+    };
     let from = range.from.max(first);
     let mut until = range.until.min(last.saturating_add(1));
     let mut length = match newest {

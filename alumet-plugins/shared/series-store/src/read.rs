@@ -1,5 +1,6 @@
 //! Reads rows of some series.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alumet_shared_batch_encoding::ColumnsReader;
@@ -7,6 +8,7 @@ use alumet_shared_query::{Budget, QueryError, Range};
 use alumet_shared_sqlite_file::is_damage;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+use crate::find::{self, Metrics};
 use crate::part::OpenPart;
 use crate::rows::{Resolution, Rows};
 
@@ -14,6 +16,10 @@ use crate::rows::{Resolution, Rows};
 pub(crate) struct Reader {
     pub(crate) connection: Connection,
     pub(crate) columns: ColumnsReader,
+    /// How often the table of series had changed when the last question came.
+    pub(crate) series_generation: u64,
+    /// The metrics, and how often the table had changed when they were read.
+    metrics: Option<(u64, Arc<Metrics>)>,
 }
 
 /// A row of the table of parts.
@@ -48,6 +54,23 @@ impl Reader {
         Self {
             connection,
             columns: ColumnsReader::default(),
+            series_generation: 0,
+            metrics: None,
+        }
+    }
+
+    /// All metrics, which are read again only when there are new series.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub(crate) fn metrics(&mut self) -> rusqlite::Result<Arc<Metrics>> {
+        match &self.metrics {
+            Some((generation, metrics)) if *generation == self.series_generation => Ok(Arc::clone(metrics)),
+            _ => {
+                let metrics = Arc::new(find::metrics(&self.connection)?);
+                self.metrics = Some((self.series_generation, Arc::clone(&metrics)));
+                Ok(metrics)
+            }
         }
     }
 
@@ -95,7 +118,9 @@ impl Reader {
         damaged: &AtomicU64,
         found: &mut [Rows],
     ) -> Result<(), ReadError> {
-        let Self { connection, columns } = self;
+        let Self {
+            connection, columns, ..
+        } = self;
         let mut parts = Parts::of(connection, run)?;
         let mut piece = Rows::default();
         let mut next = 0;
