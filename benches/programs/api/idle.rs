@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use alumet_benches::counted::Counted;
 use alumet_shared_http_server::most_connections;
 
 use crate::connection::{Connection, get};
@@ -24,23 +25,29 @@ pub(crate) fn run(connections: u32) {
     let connected = begin.elapsed();
     let longest = ask(&server);
     let after = server.counted();
-    let standing = after.descriptors - before.descriptors;
+    let standing = after.descriptors.saturating_sub(before.descriptors);
     println!(
         "{standing} of {count} connections stand after {:.0} ms: {:.1} KiB each; the longest of {ASKED} requests took {:.2} ms",
         millis(connected),
-        (after.resident_kib - before.resident_kib) as f64 / standing as f64,
+        grown(&before, &after) as f64 / standing as f64,
         millis(longest),
     );
     // The server has enough of those who ask for nothing after five seconds.
     sleep(Duration::from_secs(8));
+    ask(&server);
     let later = server.counted();
     println!(
         "8 s later: {} connections, {} KiB more than before",
-        later.descriptors - before.descriptors,
-        later.resident_kib - before.resident_kib
+        later.descriptors.saturating_sub(before.descriptors),
+        grown(&before, &later)
     );
     drop(idle);
     print!("{}", server.program.log());
+}
+
+/// By how many KiB the memory in RAM has grown.
+fn grown(before: &Counted, after: &Counted) -> u64 {
+    after.resident_kib.saturating_sub(before.resident_kib)
 }
 
 const ASKED: u32 = 100;

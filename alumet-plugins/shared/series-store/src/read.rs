@@ -20,6 +20,8 @@ pub(crate) struct Reader {
     pub(crate) series_generation: u64,
     /// The metrics, and how often the table had changed when they were read.
     metrics: Option<(u64, Arc<Metrics>)>,
+    /// How many series there are, likewise.
+    series: Option<(u64, u64)>,
 }
 
 /// A row of the table of parts.
@@ -56,6 +58,7 @@ impl Reader {
             columns: ColumnsReader::default(),
             series_generation: 0,
             metrics: None,
+            series: None,
         }
     }
 
@@ -70,6 +73,22 @@ impl Reader {
                 let metrics = Arc::new(find::metrics(&self.connection)?);
                 self.metrics = Some((self.series_generation, Arc::clone(&metrics)));
                 Ok(metrics)
+            }
+        }
+    }
+
+    /// How many series there are; they are counted again only when that has changed.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub(crate) fn count_series(&mut self) -> rusqlite::Result<u64> {
+        match self.series {
+            Some((generation, count)) if generation == self.series_generation => Ok(count),
+            _ => {
+                let sql = "SELECT count(*) FROM series";
+                let count: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
+                self.series = Some((self.series_generation, count.cast_unsigned()));
+                Ok(count.cast_unsigned())
             }
         }
     }
