@@ -7,6 +7,7 @@
 )]
 
 mod bench_agent;
+mod bench_api;
 mod bench_outputs;
 mod bench_relay;
 mod binary;
@@ -47,6 +48,8 @@ enum Chore {
     NewPlugin(new_plugin::Options),
     /// Runs the release agent on many control groups and prints what it costs.
     BenchAgent(bench_agent::Options),
+    /// Measures the API and the page, with the release server.
+    BenchApi(bench_api::Options),
     /// Runs the release agent with each output and a real server, and prints what it costs.
     BenchOutputs(bench_outputs::Options),
     /// Measures the relay and the spool, with the release agent and server.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Chore::Test(options) => test::run(&workspace, &options),
         Chore::NewPlugin(options) => new_plugin::run(&workspace, &options),
         Chore::BenchAgent(options) => bench_agent::run(&workspace, &options),
+        Chore::BenchApi(options) => bench_api::run(&workspace, &options),
         Chore::BenchOutputs(options) => bench_outputs::run(&workspace, &options),
         Chore::BenchRelay(options) => bench_relay::run(&workspace, &options),
         Chore::Chaos(options) => chaos::run(&workspace, &options),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use alumet_shared_http_server::most_connections;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -14,38 +14,6 @@ use crate::state::Running;
 
 /// A pause when the system has no room for another connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(200);
-
-/// How many connections there are at most, of so many that are wanted. Everything else in the program needs files, too: a
-/// quarter of those that the system allows is not given to clients, who need no credentials to connect.
-fn most_connections(wanted: usize) -> usize {
-    let needed = u64::try_from(wanted)
-        .unwrap_or(u64::MAX)
-        .saturating_mul(4)
-        .div_ceil(3);
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|files| files < needed) {
-        let more = limit.maximum.map_or(needed, |hard| hard.min(needed));
-        let raised = Rlimit {
-            current: Some(more),
-            ..limit
-        };
-        if setrlimit(Resource::Nofile, raised).is_ok() {
-            limit = raised;
-        }
-    }
-    let Some(files) = limit.current.filter(|files| *files < needed) else {
-        return wanted;
-    };
-    let most = files / 4 * 3;
-    tracing::warn!(
-        open_files = files,
-        needed,
-        connections = most,
-        "the system allows less open files than `max_connections` needs, so fewer can connect; allow as many as are needed, \
-         with LimitNOFILE= in the service, or lower `max_connections`"
-    );
-    usize::try_from(most).unwrap_or(wanted)
-}
 
 /// Accepts connections until the server stops.
 pub(crate) async fn accept_all(listener: TcpListener, running: Arc<Running>) {

@@ -12,6 +12,7 @@ use axum::http::header::{
 };
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::limit::RequestBodyLimitLayer;
@@ -33,19 +34,18 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// The routes, with all of it around them.
 pub(crate) fn around(routes: Router, config: &Config) -> Router {
     let timeout = *config.query.timeout + GRACE;
-    let routes = routes
-        .layer(RequestBodyLimitLayer::new(BODY))
+    // All in one: each layer of its own would put every request and its answer in one more box.
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn(with_care))
+        .option_layer(config.cors.as_ref().map(cors_layer))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(in_words))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::GATEWAY_TIMEOUT,
             timeout,
         ))
-        .layer(middleware::from_fn(in_words))
-        .layer(CompressionLayer::new());
-    let routes = match &config.cors {
-        Some(cors) => routes.layer(cors_layer(cors)),
-        None => routes,
-    };
-    routes.layer(middleware::from_fn(with_care))
+        .layer(RequestBodyLimitLayer::new(BODY));
+    routes.layer(layers)
 }
 
 fn cors_layer(cors: &Cors) -> CorsLayer {

@@ -1,6 +1,7 @@
 //! Everything that can be asked for: what it is called, and through what a request goes.
 
 use axum::{Router, middleware};
+use tower::ServiceBuilder;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -47,8 +48,11 @@ pub(crate) fn router(api: Api, guard: Guard, config: &Config) -> Router {
     let guarded = documented
         .nest("/prometheus", prometheus::routes(&api))
         .merge(gateway::routes())
-        .layer(middleware::from_fn_with_state(api.clone(), unless_changed))
-        .layer(middleware::from_fn_with_state(guard, admit));
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn_with_state(guard, admit))
+                .layer(middleware::from_fn_with_state(api.clone(), unless_changed)),
+        );
     let routes = guarded
         .merge(Router::from(health::routes()))
         .merge(document::routes(&document))

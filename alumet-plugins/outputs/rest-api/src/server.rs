@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alumet_core::plugin::StartError;
-use alumet_shared_http_server::{Limits, serve};
+use alumet_shared_http_server::{Limits, most_connections, serve};
 use alumet_shared_trust::{ServerTls, explain_server};
 use axum::Router;
 use axum::body::Body;
@@ -48,7 +48,7 @@ impl Server {
     ) -> Result<Self, StartError> {
         let limits = Limits {
             what: "API",
-            clients,
+            clients: most_connections(clients),
             duration: LONGEST,
             keep_alive: Some(KEEP_ALIVE),
         };

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod place;
+mod room;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -26,6 +27,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 pub use place::{listen, remedy, try_listen};
+pub use room::most_connections;
 
 /// How long each client has in any case: who asks does so at once.
 const GRACE: Duration = Duration::from_millis(5);
@@ -100,6 +102,9 @@ pub async fn serve<S, H, A, B>(
             }
         };
         make_room(&mut clients, limits.clients).await;
+        // The last part of an answer must not wait until the client has acknowledged the one before. Where that cannot be set, it
+        // only comes later.
+        let _ = stream.set_nodelay(true);
         let silent = Arc::new(Mutex::new(Some(Instant::now())));
         let answer = answer.clone();
         let answer = move |request| answer(request, peer);
@@ -195,4 +200,36 @@ fn not_allowed() -> Response {
     let allowed = HeaderValue::from_static("GET, HEAD");
     response.headers_mut().insert(ALLOW, allowed);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::net::Ipv4Addr;
+
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_part_of_an_answer_waits_for_the_client_to_acknowledge_another() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let limits = Limits {
+            what: "test",
+            clients: 1,
+            duration: PATIENCE,
+            keep_alive: None,
+        };
+        let (accepted, mut seen) = unbounded_channel();
+        let handshake = move |stream: TcpStream| {
+            accepted.send(stream.nodelay().unwrap()).unwrap();
+            ready(Ok(stream))
+        };
+        let answer = |_, _| ready(respond(StatusCode::OK, PLAIN, ""));
+        let server = tokio::spawn(serve(listener, limits, handshake, answer));
+        let _client = TcpStream::connect(address).await.unwrap();
+        assert_eq!(seen.recv().await, Some(true));
+        server.abort();
+    }
 }

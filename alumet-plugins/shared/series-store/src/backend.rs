@@ -77,7 +77,7 @@ impl Backend for SeriesStore {
         let shared = Arc::clone(&self.shared);
         let told = tokio::task::spawn_blocking(move || {
             let budget = Budget::new(Limits::default());
-            let counts = shared.read(&budget, |reader| Ok(counts(&reader.connection)?));
+            let counts = shared.read(&budget, |reader| Ok(counts(reader)?));
             let mut problems = shared.problems();
             let (series, samples, bytes) = match counts {
                 Ok((series, samples, bytes)) => (Some(series), Some(samples), Some(bytes)),
@@ -131,13 +131,22 @@ impl SeriesStore {
 impl Shared {
     fn find(
         &self,
-        reader: &Reader,
+        reader: &mut Reader,
         selector: &Selector,
         range: Range,
         budget: &Budget,
     ) -> Result<Vec<Found>, ReadError> {
         let horizon = self.horizon.load(Ordering::Relaxed);
-        find::series(&reader.connection, &self.live, horizon, selector, range, budget)
+        let metrics = reader.metrics()?;
+        find::series(
+            &reader.connection,
+            &metrics,
+            &self.live,
+            horizon,
+            selector,
+            range,
+            budget,
+        )
     }
 }
 
@@ -152,18 +161,18 @@ fn unavailable(shared: &Shared, error: ReadError) -> QueryError {
 }
 
 /// How many series, samples and bytes there are. Of samples that are thinned out, nobody knows how many there were.
-fn counts(db: &Connection) -> rusqlite::Result<(u64, u64, u64)> {
-    let number = |sql: &str| {
-        db.query_row(sql, [], |row| row.get::<_, i64>(0))
-            .map(i64::cast_unsigned)
-    };
+fn counts(reader: &mut Reader) -> rusqlite::Result<(u64, u64, u64)> {
+    let series = reader.count_series()?;
+    let db = &reader.connection;
+    let samples = "SELECT coalesce(sum(rows), 0) FROM runs WHERE state = 1 AND resolution = 0";
+    let samples: i64 = db.prepare_cached(samples)?.query_row([], |row| row.get(0))?;
     let pragma = |name| {
         db.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
             .map(i64::cast_unsigned)
     };
     Ok((
-        number("SELECT count(*) FROM series")?,
-        number("SELECT coalesce(sum(rows), 0) FROM runs WHERE state = 1 AND resolution = 0")?,
+        series,
+        samples.cast_unsigned(),
         pragma("page_count")? * pragma("page_size")?,
     ))
 }
@@ -204,7 +213,10 @@ fn samples(
     let mut missing: Vec<usize> = (0..found.len())
         .filter(|place| answers[*place].is_none())
         .collect();
-    let (first, last) = span(&reader.connection)?;
+    let (first, last) = match missing.is_empty() {
+        true => (0, -1),
+        false => span(&reader.connection)?,
+    };
     let from = range.from.max(first);
     let mut until = range.until.min(last.saturating_add(1));
     let mut length = match newest {

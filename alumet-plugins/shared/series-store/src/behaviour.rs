@@ -11,7 +11,7 @@ use alumet_core::{
     Attributes, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, Value, ValueType,
 };
 use alumet_shared_query::{Backend, Bucket, Budget, Limits, QueryError, Range, Selector, Steps};
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus};
 
 use crate::config::StoreConfig;
 use crate::file;
@@ -589,4 +589,44 @@ fn what_is_exported_is_what_was_stored_and_what_is_imported_is_the_same() {
     let all = Selector::default();
     assert_eq!(text(&other, &all), text(&rig.path(), &all));
     assert!(check(&rig.folder.path().join("none")).is_err());
+}
+
+#[test]
+fn a_metric_and_a_series_that_come_after_a_question_are_in_the_next_answer() {
+    let rig = Rig::new();
+    let store = rig.open();
+    let count = |store: &SeriesStore| wait(store.status()).series;
+    rig.write(&store, &rig.series(Resource::LocalMachine, 1), &[(NOW, 1)]);
+    store.commit().unwrap();
+    assert_eq!((samples(&store).len(), count(&store)), (1, Some(1)));
+    let metric = rig.catalog.register_metric(Metric {
+        name: "time".into(),
+        kind: MetricKind::Delta,
+        value_type: ValueType::U64,
+        unit: Unit::SECOND,
+        description: "For tests.".into(),
+        quality: Quality::Measured,
+    });
+    let other = rig.catalog.register(SeriesKey {
+        metric: metric.unwrap(),
+        resource: Resource::LocalMachine,
+        consumer: Consumer::LocalMachine,
+        attributes: Attributes::EMPTY,
+    });
+    rig.write(&store, &other, &[(NOW, 1)]);
+    store.commit().unwrap();
+    assert_eq!((samples(&store).len(), count(&store)), (2, Some(2)));
+}
+
+#[test]
+fn a_statement_is_planned_once_whatever_values_are_bound() {
+    let rig = Rig::new();
+    let _store = rig.open();
+    let connection = file::open_to_read(&rig.path()).unwrap();
+    let sql = "SELECT id FROM series WHERE resource_id = ? AND resource_kind = ?";
+    let mut statement = connection.prepare(sql).unwrap();
+    for value in ["a", "b", "c"] {
+        assert!(!statement.exists([value, value]).unwrap());
+    }
+    assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
 }

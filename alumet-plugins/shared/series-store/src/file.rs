@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use alumet_core::time::Timestamp;
 use alumet_shared_sqlite_file::{DiskError, is_damage, set_aside, with_suffix};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// Marks a file as a store: `AlSr` in ASCII.
@@ -246,6 +247,8 @@ fn begin(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 
 fn configure(connection: Connection) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(32);
+    // Otherwise SQLite, which is built with SQLITE_ENABLE_STAT4, plans a statement anew for each value that is bound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "cache_size", -2048)?;

@@ -40,14 +40,16 @@ const ROWS: usize = 1024;
 /// When SQLite fails, or the budget does not allow so many.
 pub(crate) fn series(
     db: &Connection,
+    metrics: &Metrics,
     live: &RwLock<Live>,
     horizon: i64,
     selector: &Selector,
     range: Range,
     budget: &Budget,
 ) -> Result<Vec<Found>, ReadError> {
-    let (metrics, are_all) = metrics(db, selector)?;
-    if metrics.is_empty() {
+    let meant = metrics.iter().filter(|(_, metric)| is_meant(selector, metric));
+    let meant: Vec<i64> = meant.map(|(id, _)| *id).collect();
+    if meant.is_empty() {
         return Ok(Vec::new());
     }
     let columns = identity::COLUMNS;
@@ -61,9 +63,11 @@ pub(crate) fn series(
             values.push(Value::Text(text.to_owned()));
         }
     }
-    if !are_all {
-        let numbers: Vec<_> = metrics.keys().map(i64::to_string).collect();
-        sql.push_str(&format!(" AND metric IN ({})", numbers.join(",")));
+    if meant.len() < metrics.len() {
+        // The text of a statement that is planned already.
+        let places = vec!["?"; meant.len()].join(",");
+        sql.push_str(&format!(" AND metric IN ({places})"));
+        values.extend(meant.into_iter().map(Value::Integer));
     }
     sql.push_str(" ORDER BY id");
     let mut statement = db.prepare_cached(&sql)?;
@@ -115,26 +119,25 @@ pub(crate) fn one(db: &Connection, number: u64) -> rusqlite::Result<Option<Ident
     Ok(found.optional()?.flatten())
 }
 
-/// The metrics whose series can be meant, and whether these are all.
-fn metrics(db: &Connection, selector: &Selector) -> Result<(HashMap<i64, Arc<Metric>>, bool), ReadError> {
+/// The metrics that are in the file, by their numbers.
+pub(crate) type Metrics = HashMap<i64, Arc<Metric>>;
+
+/// All of them; without those that make no sense.
+pub(crate) fn metrics(db: &Connection) -> rusqlite::Result<Metrics> {
     let sql = "SELECT id, name, kind, type, unit, quality, description FROM metrics";
     let mut statement = db.prepare_cached(sql)?;
     let all = statement.query_map([], |row| Ok((row.get(0)?, identity::metric_of(row, 1)?)))?;
-    let all = all.collect::<rusqlite::Result<Vec<_>>>()?;
-    let count = all.len();
-    let is_meant = |metric: &Metric| {
-        let mut matchers = selector.matchers.iter();
-        matchers.all(|matcher| match matcher.label() {
-            Label::Metric => matcher.accepts(&metric.name),
-            Label::Unit => matcher.accepts(&metric.unit.code()),
-            Label::Quality => matcher.accepts(metric.quality.name()),
-            _ => true,
-        })
-    };
-    let meant = all
-        .into_iter()
-        .filter_map(|(id, metric)| Some((id, Arc::new(metric.filter(is_meant)?))));
-    let meant: HashMap<_, _> = meant.collect();
-    let are_all = meant.len() == count;
-    Ok((meant, are_all))
+    let all = all.filter_map(|row| row.map(|(id, metric)| Some((id, Arc::new(metric?)))).transpose());
+    all.collect()
+}
+
+/// Whether series of a metric can be meant.
+fn is_meant(selector: &Selector, metric: &Metric) -> bool {
+    let mut matchers = selector.matchers.iter();
+    matchers.all(|matcher| match matcher.label() {
+        Label::Metric => matcher.accepts(&metric.name),
+        Label::Unit => matcher.accepts(&metric.unit.code()),
+        Label::Quality => matcher.accepts(metric.quality.name()),
+        _ => true,
+    })
 }

@@ -1,5 +1,6 @@
 //! Reads rows of some series.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alumet_shared_batch_encoding::ColumnsReader;
@@ -7,6 +8,7 @@ use alumet_shared_query::{Budget, QueryError, Range};
 use alumet_shared_sqlite_file::is_damage;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+use crate::find::{self, Metrics};
 use crate::part::OpenPart;
 use crate::rows::{Resolution, Rows};
 
@@ -14,6 +16,12 @@ use crate::rows::{Resolution, Rows};
 pub(crate) struct Reader {
     pub(crate) connection: Connection,
     pub(crate) columns: ColumnsReader,
+    /// How often the table of series had changed when the last question came.
+    pub(crate) series_generation: u64,
+    /// The metrics, and how often the table had changed when they were read.
+    metrics: Option<(u64, Arc<Metrics>)>,
+    /// How many series there are, likewise.
+    series: Option<(u64, u64)>,
 }
 
 /// A row of the table of parts.
@@ -48,6 +56,40 @@ impl Reader {
         Self {
             connection,
             columns: ColumnsReader::default(),
+            series_generation: 0,
+            metrics: None,
+            series: None,
+        }
+    }
+
+    /// All metrics, which are read again only when there are new series.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub(crate) fn metrics(&mut self) -> rusqlite::Result<Arc<Metrics>> {
+        match &self.metrics {
+            Some((generation, metrics)) if *generation == self.series_generation => Ok(Arc::clone(metrics)),
+            _ => {
+                let metrics = Arc::new(find::metrics(&self.connection)?);
+                self.metrics = Some((self.series_generation, Arc::clone(&metrics)));
+                Ok(metrics)
+            }
+        }
+    }
+
+    /// How many series there are; they are counted again only when that has changed.
+    ///
+    /// # Errors
+    /// When SQLite fails.
+    pub(crate) fn count_series(&mut self) -> rusqlite::Result<u64> {
+        match self.series {
+            Some((generation, count)) if generation == self.series_generation => Ok(count),
+            _ => {
+                let sql = "SELECT count(*) FROM series";
+                let count: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
+                self.series = Some((self.series_generation, count.cast_unsigned()));
+                Ok(count.cast_unsigned())
+            }
         }
     }
 
@@ -95,7 +137,9 @@ impl Reader {
         damaged: &AtomicU64,
         found: &mut [Rows],
     ) -> Result<(), ReadError> {
-        let Self { connection, columns } = self;
+        let Self {
+            connection, columns, ..
+        } = self;
         let mut parts = Parts::of(connection, run)?;
         let mut piece = Rows::default();
         let mut next = 0;

@@ -399,6 +399,8 @@ impl Shared {
             Some(reader) => reader,
             None => Reader::new(file::open_to_read(&self.config.path)?),
         };
+        // Before the state of the file is chosen, so that it has at least what this stands for.
+        reader.series_generation = self.series_generation.load(Ordering::Acquire);
         reader.connection.execute_batch("BEGIN")?;
         let result = work(&mut reader);
         reader.connection.execute_batch("COMMIT")?;

@@ -138,6 +138,7 @@ impl Source {
     fn series(&self) -> Result<HashMap<u64, Arc<Identity>>, ReadError> {
         let all = find::series(
             &self.connection,
+            &find::metrics(&self.connection)?,
             &RwLock::new(Live::default()),
             i64::MAX,
             &Selector::default(),

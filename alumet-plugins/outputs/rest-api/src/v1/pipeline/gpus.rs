@@ -80,19 +80,24 @@ pub(crate) async fn all(asker: &Asker) -> Result<Vec<Gpu>, ApiError> {
 /// # Errors
 /// 404 when there is none, 400 when there are several.
 pub(super) async fn find(asker: &Asker, id: &str) -> Result<Gpu, ApiError> {
-    let mut ways = vec![selector().with(Label::ResourceId, id)];
-    ways.extend(UUID.map(|label| selector().with(label, id)));
+    // Those that find all series of it, and not only those that tell its UUID.
+    const WHOLE: bool = true;
+    let mut ways = vec![(selector().with(Label::ResourceId, id), WHOLE)];
+    ways.extend(UUID.map(|label| (selector().with(label, id), !WHOLE)));
     if let Some((node, resource)) = id.rsplit_once('/') {
-        ways.push(selector().with("node", node).with(Label::ResourceId, resource));
+        let way = selector().with("node", node).with(Label::ResourceId, resource);
+        ways.push((way, WHOLE));
     }
-    for way in ways {
+    for (way, is_whole) in ways {
         let mut found = among(way, asker).await?;
         let Some(gpu) = found.pop() else { continue };
         if !found.is_empty() {
             let message = format!("several nodes have a GPU `{id}`; /api/v1/gpus tells what to ask for");
             return Err(ApiError::bad_request(message));
         }
-        // All its series, and not only those that tell its UUID.
+        if is_whole {
+            return Ok(gpu);
+        }
         let mut found = among(gpu.selector(), asker).await?;
         return Ok(found.pop().unwrap_or(gpu));
     }
