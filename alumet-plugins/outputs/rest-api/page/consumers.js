@@ -40,6 +40,16 @@ export async function largest(view, n, signal) {
   return found;
 }
 
+/** The joules of GPUs that the processes of a group used, where none are told of the group itself; else 0. */
+export async function gpusBesides(view, signal) {
+  if (subject(view)?.kind !== "cgroup") return 0;
+  const [own, processes] = await Promise.all([
+    get("energy", { ...selection(view), resource_kind: "gpu" }, signal),
+    get("energy", parts(view, "gpu"), signal),
+  ]);
+  return own.joules > 0 ? 0 : processes.joules;
+}
+
 /** Whom a row is about. */
 export const identity = ({ node = "", consumer_kind: kind, consumer_id: id }) => `${node} ${kind}:${id}`;
 

@@ -197,7 +197,8 @@ fn what_was_opened_after_a_look_counts_from_that_look_on() {
 fn a_process_is_found_by_its_control_group() {
     let mut desk = Desk::new();
     desk.open((40, 5), 1, "drm-engine-gfx:\t5 ns");
-    desk.root.write("proc/40/cgroup", "0::/kubepods.slice/pod.slice\n");
+    desk.root
+        .write("proc/40/cgroup", "0::/kubepods.slice/pod.slice\n");
     let found = desk.next();
     let group = "cgroup=/kubepods.slice/pod.slice";
     assert_eq!(

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { COLORS } from "../colors.js";
-import { groupsAround, identity, largest } from "../consumers.js";
+import { gpusBesides, groupsAround, identity, largest } from "../consumers.js";
 import { el } from "../dom.js";
 import * as format from "../format.js";
 import * as names from "../names.js";
@@ -70,7 +70,7 @@ function choice(label, key, chosen, options) {
 function splits(view) {
   const of = subject(view);
   if (of?.kind === "process") return [["domain", "Part"]];
-  if (of !== null) return [["domain", "Part"], ["consumer", of.kind === "gpu" || view.rank === "process" ? "Process" : "Group inside"]];
+  if (of !== null) return [["domain", "Part"], ["consumer", of.kind === "gpu" ? "Process" : "Inside"]];
   return [["domain", "Domain"], ["consumer", view.rank === "process" ? "Process" : "Consumer"], ["node", "Node"]];
 }
 
@@ -78,12 +78,13 @@ function power() {
   const plot = stackedPlot();
   return section("Power over time", async (view, signal) => {
     const seconds = step(view);
-    const [answer, nodes] = await Promise.all([energyByStep(view, `${seconds}s`, signal), get("nodes", {}, signal)]);
-    return { ...series(answer, seconds), joules: answer.joules, nodes: nodes.nodes };
+    const [answer, nodes, gpus] = await Promise.all([energyByStep(view, `${seconds}s`, signal), get("nodes", {}, signal), gpusBesides(view, signal)]);
+    return { ...series(answer, seconds), joules: answer.joules, nodes: nodes.nodes, gpus };
   }, (view, data) => {
     if (data.lines.length === 0) return [tiles(data, view), empty(...NO_ENERGY)];
     queueMicrotask(() => plot.show(data, `${view.split} ${view.node} ${view.of}`));
-    return [tiles(data, view), choice("by", "split", view.split, splits(view)), plot.root];
+    const options = splits(view);
+    return [tiles(data, view), options.length > 1 && choice("by", "split", view.split, options), plot.root];
   });
 }
 
@@ -131,7 +132,7 @@ async function byConsumer(view, asked, signal) {
   return { ...whole, rows: [...rows, { name: "all else", rest: true, joules, points }] };
 }
 
-function tiles({ joules, from, to, times, lines, nodes }, view) {
+function tiles({ joules, from, to, times, lines, nodes, gpus }, view) {
   const last = times.findLastIndex((_, at) => lines.some((line) => line.watts[at] !== null));
   const latest = last < 0 ? null : sum(lines.map((line) => line.watts[last]));
   const silent = nodes.filter((node) => node.state === "silent");
@@ -140,6 +141,7 @@ function tiles({ joules, from, to, times, lines, nodes }, view) {
     tile("Energy", format.energy(joules), `in ${format.duration(to - from)}`, format.joules(joules)),
     tile("Mean power", format.power((joules ?? NaN) / ((to - from) / 1000)), `over all of ${format.duration(to - from)}`),
     tile("Latest power", format.power(latest), last < 0 ? null : `at ${format.time(times[last])}`),
+    gpus > 0 && tile("Energy of GPUs besides", el("a", { href: link({ rank: "gpu", sort: "", n: "10" }), data: { key: "gpus besides" } }, format.energy(gpus)), "by its processes", format.joules(gpus)),
     view.node === "" && subject(view) === null && tile("Nodes live", el("a", { href: link({ tab: "nodes", sort: "" }), data: { key: "nodes live" } }, `${nodes.length - silent.length} of ${nodes.length}`),
       silent.length > 0 && el("span", { class: "bad" }, `${silent.slice(0, 3).map((one) => names.node(one.node)).join(", ")}${silent.length > 3 ? " …" : ""} silent`)));
 }
@@ -165,7 +167,9 @@ function ranking() {
   }, (view, data) => {
     const of = subject(view);
     const { division } = data;
-    const head = of === null ? choice("of", "rank", division, RANKS) : of.kind === "cgroup" ? choice("of", "rank", division, INSIDE) : null;
+    // There are no groups inside.
+    const isEmpty = division === "process" && view.rank !== "process";
+    const head = of === null ? choice("of", "rank", division, RANKS) : of.kind === "cgroup" ? choice("of", "rank", division, isEmpty ? INSIDE.slice(1) : INSIDE) : null;
     if (data.rows.length === 0) return [head, nobody(view, of, division)];
     const what = { node: "node", cgroup: "pod, job or group", process: "process", gpu: "GPU" }[division];
     return [head, ranked(view, data, `Energy by ${what}${of === null ? "" : of.kind === "gpu" ? " on this GPU" : " inside"}`),

@@ -169,11 +169,7 @@ fn fill(server: &Server) {
         let series = joules("attributed_energy", Resource::LocalMachine, consumer, attributes);
         push(server, &series, watts * INTERVAL as f64);
     }
-    let on_card = [
-        ("node", "n2"),
-        ("process_name", "python3"),
-        ("cgroup", of_job),
-    ];
+    let on_card = [("node", "n2"), ("process_name", "python3"), ("cgroup", of_job)];
     let series = joules("attributed_gpu_energy", card(), python, &on_card);
     push(server, &series, 250.0 * INTERVAL as f64);
     for (name, unit, kind, value) in [

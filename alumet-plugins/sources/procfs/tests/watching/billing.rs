@@ -31,7 +31,10 @@ fn a_process_that_was_there_first_gets_a_baseline_and_then_what_it_uses() {
     let samples = machine.poll("processes");
     assert_eq!(cpu_ns(&samples, 77), Some(40 * TICK_NS));
     // 400 ms of two seconds on four CPUs.
-    assert_eq!(of(&samples, "cpu_percent").last().unwrap(), "77 {kind=total, name=app} = 5");
+    assert_eq!(
+        of(&samples, "cpu_percent").last().unwrap(),
+        "77 {kind=total, name=app} = 5"
+    );
     assert_eq!(samples.len(), 9);
     // It did not run: everything is told nevertheless.
     let samples = machine.poll("processes");
@@ -157,7 +160,10 @@ fn a_wall_clock_set_back_changes_only_timestamps() {
     let wall = ManualClock::START.saturating_sub(Duration::from_secs(3600));
     machine.bench.clock().set_wall(wall);
     let samples = machine.poll("processes");
-    assert_eq!(of(&samples, "cpu_percent").last().unwrap(), "77 {kind=total, name=app} = 5");
+    assert_eq!(
+        of(&samples, "cpu_percent").last().unwrap(),
+        "77 {kind=total, name=app} = 5"
+    );
     assert!(samples.iter().all(|sample| sample.timestamp == wall));
 }
 
@@ -170,8 +176,9 @@ fn io_is_billed_and_given_up_where_it_is_refused() {
     put(&root, Fake { pid: 78, ..BASE });
     root.write("proc/77/io", io(100, 200));
     let mut machine = Machine::start(root, "groups = [{ io = true, metrics = [] }]");
-    let begin =
-        |direction| format!("process_io_bytes local_machine process:77 {{direction={direction}}} = 0");
+    let begin = |direction| {
+        format!("process_io_bytes local_machine process:77 {{direction={direction}, name=app}} = 0")
+    };
     assert_lines(machine.poll("processes"), [begin("read"), begin("write")]);
     assert_eq!(
         machine.bench.catalog().live_series() - machine_series(&machine),

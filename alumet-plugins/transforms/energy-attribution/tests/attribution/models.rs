@@ -115,7 +115,12 @@ fn a_process_that_has_moved_to_another_group_has_the_joules_of_each_under_its_pa
     let (package, busy) = (stage.package(0), stage.kernel("user"));
     let within = |stage: &Stage, group: &str| {
         let attributes = [("kind", "user"), ("cgroup", group)];
-        stage.series(&stage::CPU_TIME, &Resource::LocalMachine, &process(1), &attributes)
+        stage.series(
+            &stage::CPU_TIME,
+            &Resource::LocalMachine,
+            &process(1),
+            &attributes,
+        )
     };
     let before = within(&stage, "/a");
     for (at, energy) in [(0, 0.0), (1000, 10.0)] {
