@@ -75,8 +75,8 @@ fn a_process_has_its_name_and_the_path_of_its_control_group() {
     assert_lines(
         poll(&mut bench),
         [
-            format!("nvml_used_gpu_memory process:7 {{{who}, context=compute, process_name=python3}} = 4096"),
             format!("nvml_sm_utilization process:7 {{{who}, process_name=python3}} = 30"),
+            format!("nvml_used_gpu_memory process:7 {{{who}, context=compute, process_name=python3}} = 4096"),
         ],
     );
 }
