@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod owner;
 mod part;
 mod process;
 mod source;
 
+pub use owner::attributes_of;
 pub use part::{Describe, Described, Part};
 pub use source::{ProcessSource, refused};

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use alumet_core::catalog::Catalog;
 use alumet_core::source::Accumulator;
-use alumet_core::{Consumer, Resource, Series, Timestamp};
+use alumet_core::{Attributes, Consumer, Resource, Series, Timestamp};
 
 use crate::{Describe, Described, Part};
 
 /// What a process uses of one card.
 #[derive(Debug)]
 pub(crate) struct Process {
-    name: String,
     resource: Resource,
     consumer: Consumer,
+    /// Who it is.
+    attributes: Attributes,
     /// The instant from which on is known what it uses: the previous poll, or the scan after which it began.
     since: Option<Timestamp>,
     engines: Vec<Slot>,
@@ -35,17 +36,17 @@ struct Slot {
 impl Process {
     pub(crate) fn new(
         (pid, bus_id): (u32, &Arc<str>),
-        name: String,
+        attributes: Attributes,
         since: Option<Timestamp>,
         catalog: &Catalog,
         describe: &impl Describe,
     ) -> Self {
         let mut process = Self {
-            name,
             resource: Resource::Gpu {
                 bus_id: Arc::clone(bus_id),
             },
             consumer: Consumer::Process { pid },
+            attributes,
             since,
             engines: Vec::new(),
             memory: Vec::new(),
@@ -64,7 +65,7 @@ impl Process {
     fn series(&self, part: Part<'_>, catalog: &Catalog, describe: &impl Describe) -> Option<Series<u64>> {
         let Described { metric, attribute } = describe.describe(part)?;
         let series = catalog.series(metric, self.resource.clone(), self.consumer.clone());
-        let series = series.attribute("process_name", self.name.as_str());
+        let series = series.attributes(&self.attributes);
         let series = match attribute {
             Some((key, value)) => series.attribute(key, value),
             None => series,

@@ -15,7 +15,7 @@ use alumet_reader_kernel_file::{Extent, KeptFile};
 
 use crate::client::Client;
 use crate::process::Process;
-use crate::{Describe, Part};
+use crate::{Describe, Part, attributes_of};
 
 /// A card and the number of a client of it.
 type Key = (Arc<str>, u64);
@@ -111,9 +111,8 @@ impl<D: Describe> Source for ProcessSource<D> {
             }
             let key = (client.pid, Arc::clone(bus_id));
             let process = self.processes.entry(key).or_insert_with(|| {
-                let name = fs::read(self.root.proc(format!("{}/comm", client.pid))).unwrap_or_default();
-                let name = String::from_utf8_lossy(name.trim_ascii()).into_owned();
-                Process::new((client.pid, bus_id), name, since, catalog, describe)
+                let attributes = attributes_of(&self.root, client.pid);
+                Process::new((client.pid, bus_id), attributes, since, catalog, describe)
             });
             process.is_read = true;
             client.count(tick.monotonic, |engine, amount| {

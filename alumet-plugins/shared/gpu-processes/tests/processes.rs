@@ -193,6 +193,20 @@ fn what_was_opened_after_a_look_counts_from_that_look_on() {
     assert_lines(desk.next_look(), [gfx(40, 55), memory(40, 0)]);
 }
 
+#[test]
+fn a_process_is_found_by_its_control_group() {
+    let mut desk = Desk::new();
+    desk.open((40, 5), 1, "drm-engine-gfx:\t5 ns");
+    desk.root
+        .write("proc/40/cgroup", "0::/kubepods.slice/pod.slice\n");
+    let found = desk.next();
+    let group = "cgroup=/kubepods.slice/pod.slice";
+    assert_eq!(
+        found[0],
+        format!("engine process:40 {{{group}, engine=gfx, process_name=program40}} = 0")
+    );
+}
+
 /// `amdgpu` tells of an engine from its first use on.
 #[test]
 fn an_engine_that_is_told_of_later_counts_from_the_previous_poll_on() {

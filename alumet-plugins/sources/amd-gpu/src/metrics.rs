@@ -64,7 +64,7 @@ alumet_core::metrics! {
         description: "Time in which the graphics engine worked for the process.",
         resources: ["gpu"],
         consumers: ["process"],
-        attributes: ["process_name"],
+        attributes: ["process_name", "cgroup"],
     };
     pub AMD_GPU_PROCESS_ENGINE_USAGE_ENCODE = Delta<u64> {
         name: "amd_gpu_process_engine_usage_encode",
@@ -72,7 +72,7 @@ alumet_core::metrics! {
         description: "Time in which the video encoder worked for the process.",
         resources: ["gpu"],
         consumers: ["process"],
-        attributes: ["process_name"],
+        attributes: ["process_name", "cgroup"],
     };
     pub AMD_GPU_PROCESS_ENGINE_TIME = Delta<u64> {
         name: "amd_gpu_process_engine_time",
@@ -80,7 +80,7 @@ alumet_core::metrics! {
         description: "Time in which any other engine worked for the process.",
         resources: ["gpu"],
         consumers: ["process"],
-        attributes: ["process_name", "engine"],
+        attributes: ["process_name", "cgroup", "engine"],
     };
     pub AMD_GPU_PROCESS_COMPUTE_UNIT_OCCUPANCY = Gauge<f64> {
         name: "amd_gpu_process_compute_unit_occupancy",
@@ -88,7 +88,7 @@ alumet_core::metrics! {
         description: "Compute units that work for the process, of all that the graphics processor has.",
         resources: ["gpu"],
         consumers: ["process"],
-        attributes: ["process_name"],
+        attributes: ["process_name", "cgroup"],
     };
     pub AMD_GPU_PROCESS_MEMORY_USAGE = Gauge<u64> {
         name: "amd_gpu_process_memory_usage",
@@ -96,7 +96,7 @@ alumet_core::metrics! {
         description: "Memory of all kinds that the process holds for the graphics processor.",
         resources: ["gpu"],
         consumers: ["process"],
-        attributes: ["process_name"],
+        attributes: ["process_name", "cgroup"],
     };
     pub AMD_GPU_PROCESS_MEMORY_USAGE_VRAM = Gauge<u64> {
         name: "amd_gpu_process_memory_usage_vram",
@@ -104,7 +104,7 @@ alumet_core::metrics! {
         description: "Memory of the graphics processor that the process holds.",
         resources: ["gpu"],
         consumers: ["process"],
-        attributes: ["process_name"],
+        attributes: ["process_name", "cgroup"],
     };
     pub AMD_GPU_PROCESS_MEMORY_USAGE_GTT = Gauge<u64> {
         name: "amd_gpu_process_memory_usage_gtt",
@@ -112,7 +112,7 @@ alumet_core::metrics! {
         description: "Memory of the machine that the process holds and the graphics processor can reach (GTT).",
         resources: ["gpu"],
         consumers: ["process"],
-        attributes: ["process_name"],
+        attributes: ["process_name", "cgroup"],
     };
     pub AMD_GPU_PROCESS_MEMORY_USAGE_CPU = Gauge<u64> {
         name: "amd_gpu_process_memory_usage_cpu",
@@ -120,7 +120,7 @@ alumet_core::metrics! {
         description: "Memory of the machine that the process holds and the graphics processor cannot reach now.",
         resources: ["gpu"],
         consumers: ["process"],
-        attributes: ["process_name"],
+        attributes: ["process_name", "cgroup"],
     };
     pub AMD_GPU_REFUSED_VALUES = Delta<u64> {
         name: "amd_gpu_refused_values",

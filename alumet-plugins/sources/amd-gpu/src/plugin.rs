@@ -91,7 +91,8 @@ impl Plugin for AmdGpuPlugin {
                 .blocking();
             if let Some(kfd) = Kfd::find(&root) {
                 let occupancy = alumet.metric(&metrics::AMD_GPU_PROCESS_COMPUTE_UNIT_OCCUPANCY)?;
-                let source = ComputeSource::new(kfd, root.join("proc"), *config.refresh_interval, occupancy);
+                let source =
+                    ComputeSource::new(kfd, SystemRoot::at(&root), *config.refresh_interval, occupancy);
                 alumet
                     .source("amd-gpu-compute", source)
                     .every(*config.poll_interval)

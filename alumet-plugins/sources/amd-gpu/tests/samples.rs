@@ -303,7 +303,8 @@ fn the_compute_units_that_work_for_a_process_are_told_as_a_share() {
             format!("{node}/properties"),
             "simd_count 416\nsimd_per_cu 4\nlocation_id 768\ndomain 0\n",
         )
-        .write("proc/77/comm", "python3\n");
+        .write("proc/77/comm", "python3\n")
+        .write("proc/77/cgroup", "0::/job_7\n");
     let mut bench = start(&root);
     assert!(poll(&mut bench, "amd-gpu-compute").is_empty());
     root.write(format!("{stats}/cu_occupancy"), "26\n");
@@ -312,7 +313,8 @@ fn the_compute_units_that_work_for_a_process_are_told_as_a_share() {
         "it is looked for after 5 s"
     );
     bench.advance(Duration::from_secs(5));
-    let occupancy = "amd_gpu_process_compute_unit_occupancy process:77 {process_name=python3} = 25";
+    let occupancy =
+        "amd_gpu_process_compute_unit_occupancy process:77 {cgroup=/job_7, process_name=python3} = 25";
     assert_lines(poll(&mut bench, "amd-gpu-compute"), [occupancy]);
     root.write(format!("{stats}/cu_occupancy"), "4294967295\n");
     assert!(poll(&mut bench, "amd-gpu-compute").is_empty());

@@ -51,7 +51,7 @@ alumet_core::metrics! {
         description: "Time in which the engines of a kind worked for the process, all of them together.",
         resources: ["gpu"],
         consumers: ["process"],
-        attributes: ["process_name", "engine"],
+        attributes: ["process_name", "cgroup", "engine"],
     };
     pub INTEL_GPU_PROCESS_MEMORY = Gauge<u64> {
         name: "intel_gpu_process_memory",
@@ -59,7 +59,7 @@ alumet_core::metrics! {
         description: "Memory of a region that the process holds for the graphics processor.",
         resources: ["gpu"],
         consumers: ["process"],
-        attributes: ["process_name", "region"],
+        attributes: ["process_name", "cgroup", "region"],
     };
     pub INTEL_GPU_REFUSED_VALUES = Delta<u64> {
         name: "intel_gpu_refused_values",

@@ -58,6 +58,7 @@ alumet_core::metrics! {
         description: "Time in which memory of the GPU was read or written: of all, or of a process.",
         resources: ["gpu"],
         consumers: ["local_machine", "process"],
+        attributes: ["process_name", "cgroup"],
     };
     pub NVML_SM_UTILIZATION = Gauge<u64> {
         name: "nvml_sm_utilization",
@@ -65,6 +66,7 @@ alumet_core::metrics! {
         description: "Time in which a process used the multiprocessors (SM) of the GPU.",
         resources: ["gpu"],
         consumers: ["process"],
+        attributes: ["process_name", "cgroup"],
     };
     pub NVML_PROCESS_SM_TIME = Delta<u64> {
         name: "nvml_process_sm_time",
@@ -72,6 +74,7 @@ alumet_core::metrics! {
         description: "Time in which a process used the multiprocessors (SM) of the GPU: its share of them times the time since the sample before.",
         resources: ["gpu"],
         consumers: ["process"],
+        attributes: ["process_name", "cgroup"],
     };
     pub NVML_ENCODER_UTILIZATION = Gauge<u64> {
         name: "nvml_encoder_utilization",
@@ -79,6 +82,7 @@ alumet_core::metrics! {
         description: "Use of the video encoder: by all, or by a process.",
         resources: ["gpu"],
         consumers: ["local_machine", "process"],
+        attributes: ["process_name", "cgroup"],
     };
     pub NVML_ENCODER_SAMPLING_PERIOD = Gauge<u64> {
         name: "nvml_encoder_sampling_period",
@@ -92,6 +96,7 @@ alumet_core::metrics! {
         description: "Use of the video decoder: by all, or by a process.",
         resources: ["gpu"],
         consumers: ["local_machine", "process"],
+        attributes: ["process_name", "cgroup"],
     };
     pub NVML_DECODER_SAMPLING_PERIOD = Gauge<u64> {
         name: "nvml_decoder_sampling_period",
@@ -112,7 +117,7 @@ alumet_core::metrics! {
         description: "Memory that a process has allocated on a GPU or partition.",
         resources: ["gpu", "gpu_partition"],
         consumers: ["process"],
-        attributes: ["context=compute|graphics", "compute_instance_id"],
+        attributes: ["context=compute|graphics", "compute_instance_id", "process_name", "cgroup"],
     };
     pub NVML_N_COMPUTE_PROCESSES = Gauge<u64> {
         name: "nvml_n_compute_processes",

@@ -149,21 +149,21 @@ alumet_core::metrics! {
         unit: Unit::SECOND.nano(),
         description: "CPU time that a process used; `user` contains `guest`.",
         consumers: ["process"],
-        attributes: ["kind=user|system|guest", "name", "cmdline"],
+        attributes: ["kind=user|system|guest", "name", "cmdline", "cgroup"],
     };
     pub CPU_PERCENT = Gauge<f64> {
         name: "cpu_percent",
         unit: Unit::PERCENT,
         description: "CPU time that a process used, relative to what the machine or one CPU could give.",
         consumers: ["process"],
-        attributes: ["kind=user|system|total", "name", "cmdline"],
+        attributes: ["kind=user|system|total", "name", "cmdline", "cgroup"],
     };
     pub MEMORY_USAGE = Gauge<u64> {
         name: "memory_usage",
         unit: Unit::BYTE,
         description: "Memory of a process.",
         consumers: ["process"],
-        attributes: ["kind=resident|shared|virtual|proportional", "name", "cmdline"],
+        attributes: ["kind=resident|shared|virtual|proportional", "name", "cmdline", "cgroup"],
     };
     pub PROCESS_IO_BYTES = Delta<u64> {
         name: "process_io_bytes",
@@ -171,6 +171,6 @@ alumet_core::metrics! {
         description: "Data that a process caused to be fetched from or sent to storage. The kernel adds what a child did to \
                       its parent once that has waited for it, so that sums over a tree count it twice.",
         consumers: ["process"],
-        attributes: ["direction=read|write", "name", "cmdline"],
+        attributes: ["direction=read|write", "name", "cmdline", "cgroup"],
     };
 }

@@ -10,7 +10,7 @@ alumet_core::metrics! {
         quality: Modelled,
         resources: ["local_machine"],
         consumers: ["process", "cgroup", "local_machine"],
-        attributes: ["part=idle|unattributed", "consumers=process|cgroup", "name", "cmdline", "node"],
+        attributes: ["part=idle|unattributed", "consumers=process|cgroup", "name", "cmdline", "cgroup", "node"],
     };
     pub PROCESS_TREE_ENERGY = Delta<f64> {
         name: "process_tree_energy",
@@ -28,6 +28,6 @@ alumet_core::metrics! {
         quality: Modelled,
         resources: ["gpu"],
         consumers: ["process", "cgroup", "local_machine"],
-        attributes: ["part=unattributed", "consumers=process|cgroup", "process_name", "domain=card", "node"],
+        attributes: ["part=unattributed", "consumers=process|cgroup", "process_name", "cgroup", "domain=card", "node"],
     };
 }

@@ -6,7 +6,7 @@ use alumet_core::metric::MetricKind;
 use alumet_core::progress::{Progress, StreamId};
 use alumet_core::series::SeriesInfo;
 use alumet_core::time::Monotonic;
-use alumet_core::{Attributes, Batch, Timestamp};
+use alumet_core::{Attributes, Batch, Consumer, Timestamp};
 
 use crate::history::History;
 use crate::join::{Input, Join, JoinSpec};
@@ -40,6 +40,8 @@ pub(crate) struct Track {
     pub(crate) is_delta: bool,
     /// Whether no sample will come any more.
     pub(crate) is_gone: bool,
+    /// Whose use it is, or `local_machine`.
+    consumer: Consumer,
     stream: StreamId,
     /// The joins that need it, a bit each.
     joins: u64,
@@ -346,6 +348,10 @@ impl Node {
         self.series -= 1;
         if let Some(track) = plan.track.and_then(|track| self.tracks.get_mut(track)) {
             track.is_gone = true;
+            let consumer = track.consumer.clone();
+            self.joins
+                .iter_mut()
+                .for_each(|join| join.retire_input(&consumer, &self.tracks));
         }
         for (join, energy) in &plan.energies {
             self.joins[*join].retire_energy(*energy);
@@ -373,6 +379,7 @@ impl Tracks {
             history: History::default(),
             is_delta: series.metric.kind == MetricKind::Delta,
             is_gone: false,
+            consumer: series.consumer().clone(),
             stream,
             joins: 0,
         });

@@ -53,6 +53,9 @@ impl Bridge {
     }
 }
 
+/// The attributes by which sources tell processes of one group from each other.
+const OF_PROCESSES: [&str; 4] = ["name", "cmdline", "process_name", "cgroup"];
+
 /// What becomes of a series.
 fn plan(
     id: SeriesId,
@@ -86,6 +89,9 @@ fn plan(
     key.consumer = Consumer::ControlGroup {
         path: member.group.clone(),
     };
+    let of_all = key.attributes.iter();
+    let of_all = of_all.filter(|(key, _)| !OF_PROCESSES.contains(&&***key));
+    key.attributes = of_all.map(|(key, value)| (key.clone(), value.clone())).collect();
     let group = catalog.register(key);
     Ok(Some(Bridged { member, group }))
 }

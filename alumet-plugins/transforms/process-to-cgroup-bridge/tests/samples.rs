@@ -105,6 +105,27 @@ fn what_processes_of_a_group_have_at_one_time_is_added_up_in_its_type() {
 }
 
 #[test]
+fn what_tells_processes_apart_is_not_told_of_their_group() {
+    let mut stage = Stage::new(ALONE);
+    let memory = stage.bench.catalog().metric(&MEMORY).unwrap();
+    let named = |pid, key: &'static str| {
+        let consumer = Consumer::Process { pid };
+        let catalog = stage.bench.catalog();
+        let series = catalog.series(memory, Resource::LocalMachine, consumer);
+        series
+            .attribute("node", "n1")
+            .attribute(key, format!("that of {pid}"))
+            .register()
+    };
+    let series: Vec<_> = ["name", "cmdline", "process_name", "cgroup"]
+        .into_iter()
+        .flat_map(|key| [named(7, key), named(8, key)])
+        .collect();
+    let samples = stage.apply(|batch| series.iter().for_each(|series| batch.push(series, NOW, 1)));
+    assert_lines(samples, ["memory local_machine cgroup:/a {node=n1} = 8"]);
+}
+
+#[test]
 fn resources_attributes_metrics_and_times_stay_apart() {
     let mut stage = Stage::new(ALONE);
     let memory = stage.bench.catalog().metric(&MEMORY).unwrap();

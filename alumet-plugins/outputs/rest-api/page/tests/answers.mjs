@@ -30,10 +30,16 @@ const PARTS = PODS.slice(0, 10).flatMap((pod) => ["app", "sidecar"].map((contain
   labels: { ...pod.labels, container },
   watts: (at) => pod.watts(at) * (index === 0 ? 0.85 : 0.1),
 })));
+/** Each third pod of a node has processes, in its first container if it has any. */
+function groupOf(index) {
+  const pods = PODS.filter((pod) => pod.node === NODES[index % 3]);
+  const pod = pods[(index * 3) % pods.length];
+  return PARTS.find((part) => part.id.startsWith(pod.id))?.id ?? pod.id;
+}
 const PROCESSES = Array.from({ length: 60 }, (_, index) => ({
   node: NODES[index % 3],
   id: String(1200 + index * 37),
-  labels: { name: ["python3", "java", "node", "postgres", "nginx", "rustc"][index % 6], cmdline: "…" },
+  labels: { name: ["python3", "java", "node", "postgres", "nginx", "rustc"][index % 6], cmdline: "…", cgroup: groupOf(index) },
   watts: (at) => 20 * chance(`process ${index}`) ** 3 * (0.4 + day(at, 3)) * (0.7 + 0.6 * noise(`process ${index}`, at)),
 }));
 const GPUS = Array.from({ length: 8 }, (_, index) => ({
@@ -54,10 +60,10 @@ const MACHINE = [
   ...GPUS.map((gpu) => ({ node: gpu.node, labels: { resource_kind: "gpu", resource_id: gpu.id }, quality: "measured", watts: gpuWatts(gpu) })),
 ];
 const ofConsumers = (list, kind) => list.map((one) => ({ node: one.node, labels: { resource_kind: "local_machine", consumer_kind: kind, consumer_id: one.id }, attributes: one.labels, quality: "modelled", watts: one.watts }));
-const ON_GPU = GPUS.filter((_, index) => index !== 5).map((gpu, index) => ({
-  node: gpu.node, labels: { resource_kind: "gpu", resource_id: gpu.id, consumer_kind: "process", consumer_id: String(1200 + index * 37) }, attributes: { process_name: "python3" }, quality: "modelled", watts: (at) => 6 * gpu.use(at),
-}));
 const TRAINING = PODS.filter((pod) => pod.node === "gpu-01" && pod.labels.namespace === "research");
+const ON_GPU = GPUS.filter((_, index) => index !== 5).map((gpu, index) => ({
+  node: gpu.node, labels: { resource_kind: "gpu", resource_id: gpu.id, consumer_kind: "process", consumer_id: String(1200 + index * 37) }, attributes: { process_name: "python3", cgroup: TRAINING[index % TRAINING.length].id }, quality: "modelled", watts: (at) => 6 * gpu.use(at),
+}));
 const OF_PODS = GPUS.map((gpu, index) => {
   const pod = TRAINING[index % TRAINING.length];
   return { node: gpu.node, labels: { resource_kind: "gpu", resource_id: gpu.id, consumer_kind: "cgroup", consumer_id: pod.id }, attributes: pod.labels, quality: "modelled", watts: (at) => 6 * gpu.use(at) };
@@ -107,8 +113,8 @@ export function answer(url, now = Date.now()) {
   const one = (label) => query.getAll(label);
   const asked = ["node", "resource_kind", "resource_id", "consumer_kind", "consumer_id"].filter((label) => query.has(label));
   const [, label, operator, value] = /^(\w+)(=~|!=)(.*)$/.exec(query.get("match") ?? "") ?? [];
-  const matches = (labels) => operator === undefined || (operator === "!=" ? labels[label] !== value : new RegExp(value).test(labels[label]));
-  const fits = (row) => asked.every((label) => one(label).includes({ node: row.node, ...row.labels }[label])) && matches(row.labels);
+  const matches = (labels) => operator === undefined || (operator === "!=" ? labels[label] !== value : new RegExp(`^(${value})$`).test(labels[label] ?? ""));
+  const fits = (row) => asked.every((label) => one(label).includes({ node: row.node, ...row.labels }[label])) && matches({ ...row.labels, ...row.attributes });
   const by = (query.get("by") ?? "").split(",").filter(Boolean).flatMap((label) => LABELS_OF[label] ?? [label]);
   const isOfConsumers = by.includes("consumer_id") || asked.includes("consumer_kind");
   const groups = (list) => (query.has("consumer_kind") ? list : list.filter((row) => row.labels.part || row.labels.consumer_kind === "cgroup" && PODS.some((pod) => pod.id === row.labels.consumer_id)));

@@ -108,6 +108,13 @@ await check("the way leads from a node to a pod and to what is inside, and back"
   assert.match(await text("section[aria-label='Top consumers'] tbody"), /app[\s\S]*sidecar/);
   await quiet();
   await picture("pod");
+  await browser.value("document.querySelector(\"[data-key='rank process']\").focus()");
+  await browser.press("Enter");
+  await browser.until("/pid \\d+/.test(document.querySelector('section[aria-label=\"Top consumers\"] tbody')?.innerText)");
+  await quiet();
+  assert.equal(await focused(), "Processes");
+  await browser.value("history.back()");
+  await browser.until("document.querySelectorAll('section[aria-label=\"Top consumers\"] .row').length === 2");
   await browser.press("Escape");
   await browser.until("document.querySelector('.crumbs').innerText.endsWith('cpu-01')");
   await browser.press("Escape");

@@ -80,6 +80,19 @@ pub(super) fn common<'a>(mut series: impl Iterator<Item = &'a Identity>) -> BTre
         .collect()
 }
 
+/// The attributes that some have and none contradicts.
+pub(super) fn undisputed<'a>(series: impl Iterator<Item = &'a Identity>) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<_, Option<&AttributeValue>> = BTreeMap::new();
+    for (key, value) in series.flat_map(|one| one.attributes.iter()) {
+        let known = all.entry(key).or_insert(Some(value));
+        *known = known.filter(|known| *known == value);
+    }
+    let texts = all.into_iter();
+    texts
+        .filter_map(|(key, value)| Some((key.to_string(), value?.to_string())))
+        .collect()
+}
+
 /// All labels of a series, as an object of texts.
 pub(super) struct Labels<'a>(pub(super) &'a Identity);
 

@@ -122,7 +122,17 @@ fn fill(server: &Server) {
         ("name", "web-1"),
         ("container", "app"),
     ];
-    let python = Consumer::Process { pid: 77 };
+    let java = Consumer::Process { pid: 77 };
+    let python = Consumer::Process { pid: 78 };
+    let of_job = "/system.slice/slurmstepd.scope/job_7";
+    let job = [("node", "n2"), ("job_id", "7"), ("job_name", "training")];
+    let of_container = format!("{slice}/app.scope");
+    let of_java = [
+        ("node", "n1"),
+        ("name", "java"),
+        ("cgroup", of_container.as_str()),
+    ];
+    let of_python = [("node", "n2"), ("name", "python3"), ("cgroup", of_job)];
     let card = || Resource::Gpu {
         bus_id: "0000:65:00.0".into(),
     };
@@ -151,13 +161,15 @@ fn fill(server: &Server) {
     push(server, &energy, 300.0 * INTERVAL as f64);
     for (consumer, attributes, watts) in [
         (group(slice), &pod[..], 40.0),
-        (group(&format!("{slice}/app.scope")), &container, 30.0),
-        (python.clone(), &[("node", "n1"), ("name", "java")], 15.0),
+        (group(&of_container), &container, 30.0),
+        (java, &of_java, 15.0),
+        (group(of_job), &job, 20.0),
+        (python.clone(), &of_python, 18.0),
     ] {
         let series = joules("attributed_energy", Resource::LocalMachine, consumer, attributes);
         push(server, &series, watts * INTERVAL as f64);
     }
-    let on_card = [("node", "n2"), ("process_name", "python3")];
+    let on_card = [("node", "n2"), ("process_name", "python3"), ("cgroup", of_job)];
     let series = joules("attributed_gpu_energy", card(), python, &on_card);
     push(server, &series, 250.0 * INTERVAL as f64);
     for (name, unit, kind, value) in [

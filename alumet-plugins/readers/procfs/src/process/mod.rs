@@ -13,6 +13,7 @@ pub mod statm;
 pub mod status;
 pub mod tree;
 
+mod cgroup;
 mod followed;
 mod pids;
 

@@ -1,14 +1,14 @@
 //! The source of processes that compute.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use alumet_core::catalog::MetricHandle;
 use alumet_core::source::{Accumulator, Source};
 use alumet_core::time::Monotonic;
 use alumet_core::{Consumer, Failure, Resource, Series};
+use alumet_reader_drm::SystemRoot;
+use alumet_shared_gpu_processes::attributes_of;
 
 use crate::device::kfd::Kfd;
 
@@ -16,7 +16,7 @@ use crate::device::kfd::Kfd;
 #[derive(Debug)]
 pub(crate) struct ComputeSource {
     kfd: Kfd,
-    proc: PathBuf,
+    root: SystemRoot,
     refresh: Duration,
     scanned: Option<Monotonic>,
     occupancy: MetricHandle<f64>,
@@ -24,16 +24,16 @@ pub(crate) struct ComputeSource {
 }
 
 impl ComputeSource {
-    /// A source that looks for new processes after each `refresh`; `proc` tells their names.
+    /// A source that looks for new processes after each `refresh`.
     pub(crate) const fn new(
         kfd: Kfd,
-        proc: PathBuf,
+        root: SystemRoot,
         refresh: Duration,
         occupancy: MetricHandle<f64>,
     ) -> Self {
         Self {
             kfd,
-            proc,
+            root,
             refresh,
             scanned: None,
             occupancy,
@@ -56,15 +56,13 @@ impl Source for ComputeSource {
         self.kfd.read(|pid, node, percent| {
             let key = (pid, node.bus_id.clone());
             let series = earlier.remove(&key).unwrap_or_else(|| {
-                let name = fs::read(self.proc.join(format!("{pid}/comm"))).unwrap_or_default();
                 let resource = Resource::Gpu {
                     bus_id: node.bus_id.as_str().into(),
                 };
                 let series = out
                     .catalog()
                     .series(self.occupancy, resource, Consumer::Process { pid });
-                let name = String::from_utf8_lossy(name.trim_ascii()).into_owned();
-                series.attribute("process_name", name).register()
+                series.attributes(&attributes_of(&self.root, pid)).register()
             });
             out.push(&series, percent);
             self.series.insert(key, series);

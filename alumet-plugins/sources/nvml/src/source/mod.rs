@@ -84,7 +84,7 @@ impl BoardSource {
         let mut source = Self {
             energy: Energy::new(&bus_id, catalog)?,
             states: States::new(&bus_id),
-            processes: Processes::new(&bus_id, catalog)?,
+            processes: Processes::new(&bus_id, root, catalog)?,
             dcgm: shared.config.dcgm_metrics.then(|| Dcgm::new(root)),
             calls: of_gpu(catalog, &metrics::NVML_CALLS, &bus_id, None)?.register(),
             has_begun: false,

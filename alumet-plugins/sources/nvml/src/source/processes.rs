@@ -1,5 +1,6 @@
 //! What processes have and use of a GPU.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,9 @@ use alumet_core::catalog::{Catalog, IncompatibleMetric, MetricHandle};
 use alumet_core::source::Accumulator;
 use alumet_core::time::Monotonic;
 use alumet_core::{Consumer, Series, Timestamp};
+use alumet_reader_procfs::SystemRoot;
 use alumet_shared_energy_counter::ReadAt;
+use alumet_shared_gpu_processes::attributes_of;
 use hashbrown::HashMap;
 
 use crate::device::{Gauge, Process, Readings};
@@ -22,6 +25,8 @@ const IDLE_AFTER: Duration = Duration::from_secs(2);
 /// The series of processes on one GPU.
 pub(super) struct Processes {
     bus_id: Arc<str>,
+    /// Where processes tell who they are.
+    root: SystemRoot,
     memory_metric: MetricHandle<u64>,
     /// SM, memory, encoder, decoder.
     use_metrics: [MetricHandle<u64>; 4],
@@ -46,9 +51,10 @@ struct Used {
 }
 
 impl Processes {
-    pub(super) fn new(bus_id: &Arc<str>, catalog: &Catalog) -> Result<Self, IncompatibleMetric> {
+    pub(super) fn new(bus_id: &Arc<str>, root: &Path, catalog: &Catalog) -> Result<Self, IncompatibleMetric> {
         Ok(Self {
             bus_id: Arc::clone(bus_id),
+            root: SystemRoot::at(root),
             memory_metric: catalog.metric(&metrics::NVML_USED_GPU_MEMORY)?,
             use_metrics: [
                 catalog.metric(&metrics::NVML_SM_UTILIZATION)?,
@@ -81,6 +87,7 @@ impl Processes {
                 let consumer = Consumer::Process { pid: process.pid };
                 let context = if process.is_compute { "compute" } else { "graphics" };
                 let series = out.catalog().series(self.memory_metric, resource, consumer);
+                let series = series.attributes(&attributes_of(&self.root, process.pid));
                 let series = series.attribute("context", context);
                 match process.compute_instance {
                     Some(id) => series.attribute("compute_instance_id", u64::from(id)).register(),
@@ -140,18 +147,22 @@ impl Processes {
     }
 
     fn used(&mut self, pid: u32, out: &Accumulator<'_>) -> &mut Used {
-        let series = |metric| {
-            let (resource, consumer) = (resource_of(&self.bus_id, None), Consumer::Process { pid });
-            out.catalog().series(metric, resource, consumer).register()
-        };
-        self.uses.entry(pid).or_insert_with(|| Used {
-            series: self.use_metrics.map(series),
-            sm_time: series(self.time_metric),
-            has_begun: false,
-            latest: [0; 4],
-            told_at: out.tick().monotonic,
-            sum: [0; 4],
-            told: 0,
+        self.uses.entry(pid).or_insert_with(|| {
+            let attributes = attributes_of(&self.root, pid);
+            let series = |metric| {
+                let (resource, consumer) = (resource_of(&self.bus_id, None), Consumer::Process { pid });
+                let series = out.catalog().series(metric, resource, consumer);
+                series.attributes(&attributes).register()
+            };
+            Used {
+                series: self.use_metrics.map(series),
+                sm_time: series(self.time_metric),
+                has_begun: false,
+                latest: [0; 4],
+                told_at: out.tick().monotonic,
+                sum: [0; 4],
+                told: 0,
+            }
         })
     }
 

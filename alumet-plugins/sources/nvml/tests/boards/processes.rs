@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use alumet_core::testkit::{Bench, assert_lines};
+use alumet_core::testkit::{Bench, FakeRoot, assert_lines};
+use alumet_plugin_nvml::NvmlPlugin;
 
 use crate::simulated::{Driver, lines, sorted, source};
 
@@ -54,6 +55,28 @@ fn a_process_has_its_memory_and_the_use_that_the_driver_saw() {
             "nvml_sm_utilization process:8 {} = 0",
             "nvml_used_gpu_memory process:7 {context=compute} = 4096",
             "nvml_used_gpu_memory process:7 {context=graphics} = 1024",
+        ],
+    );
+}
+
+#[test]
+fn a_process_has_its_name_and_the_path_of_its_control_group() {
+    let mut driver = Driver::new();
+    let root = FakeRoot::new();
+    root.write("proc/7/comm", "python3\n")
+        .write("proc/7/cgroup", "0::/kubepods.slice/pod.slice\n");
+    let mut bench = Bench::start::<NvmlPlugin>(driver.config(), root.path()).unwrap();
+    let seen_at = micros(&bench, -0.25);
+    driver.set([
+        ("0.compute", "7:4096".to_owned()),
+        ("0.uses", format!("7:{seen_at}:30:20:2:1")),
+    ]);
+    let who = "cgroup=/kubepods.slice/pod.slice";
+    assert_lines(
+        poll(&mut bench),
+        [
+            format!("nvml_sm_utilization process:7 {{{who}, process_name=python3}} = 30"),
+            format!("nvml_used_gpu_memory process:7 {{{who}, context=compute, process_name=python3}} = 4096"),
         ],
     );
 }

@@ -84,8 +84,8 @@ pub struct PlanConfig {
     /// Whether reads from and writes to storage are measured. Of processes of other users that takes
     /// `CAP_SYS_PTRACE`; where it is refused, there are no samples.
     pub io: bool,
-    /// What is added to the samples as attributes. Beware that command lines can hold secrets, and that each new
-    /// value makes a new series.
+    /// What is added to the samples as attributes; it is read when a process is found and when it runs another program, not at
+    /// each poll. Beware that command lines can hold secrets, and that each new value makes a new series.
     pub attributes: Vec<ProcessAttribute>,
 }
 
@@ -120,6 +120,9 @@ pub enum ProcessAttribute {
     Name,
     /// The command line, with one blank between arguments.
     Cmdline,
+    /// The path of its control group, by which the processes of a pod, job, container or service are found: that of the consumer
+    /// `cgroup`.
+    Cgroup,
 }
 
 impl Default for ProcessesConfig {
@@ -171,7 +174,7 @@ impl Default for PlanConfig {
                 ProcessMetric::Memory,
             ],
             io: false,
-            attributes: Vec::new(),
+            attributes: vec![ProcessAttribute::Name, ProcessAttribute::Cgroup],
         }
     }
 }

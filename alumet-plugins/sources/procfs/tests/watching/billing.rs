@@ -15,12 +15,12 @@ fn a_process_that_was_there_first_gets_a_baseline_and_then_what_it_uses() {
     assert_lines(
         machine.poll("processes"),
         [
-            "cpu_time_delta local_machine process:77 {kind=user} = 0",
-            "cpu_time_delta local_machine process:77 {kind=system} = 0",
-            "cpu_time_delta local_machine process:77 {kind=guest} = 0",
-            "memory_usage local_machine process:77 {kind=resident} = 40960",
-            "memory_usage local_machine process:77 {kind=shared} = 20480",
-            "memory_usage local_machine process:77 {kind=virtual} = 409600",
+            "cpu_time_delta local_machine process:77 {kind=user, name=app} = 0",
+            "cpu_time_delta local_machine process:77 {kind=system, name=app} = 0",
+            "cpu_time_delta local_machine process:77 {kind=guest, name=app} = 0",
+            "memory_usage local_machine process:77 {kind=resident, name=app} = 40960",
+            "memory_usage local_machine process:77 {kind=shared, name=app} = 20480",
+            "memory_usage local_machine process:77 {kind=virtual, name=app} = 409600",
         ],
     );
     machine.put(Fake {
@@ -31,7 +31,10 @@ fn a_process_that_was_there_first_gets_a_baseline_and_then_what_it_uses() {
     let samples = machine.poll("processes");
     assert_eq!(cpu_ns(&samples, 77), Some(40 * TICK_NS));
     // 400 ms of two seconds on four CPUs.
-    assert_eq!(of(&samples, "cpu_percent").last().unwrap(), "77 {kind=total} = 5");
+    assert_eq!(
+        of(&samples, "cpu_percent").last().unwrap(),
+        "77 {kind=total, name=app} = 5"
+    );
     assert_eq!(samples.len(), 9);
     // It did not run: everything is told nevertheless.
     let samples = machine.poll("processes");
@@ -47,7 +50,7 @@ fn a_process_born_since_the_last_scan_is_billed_from_its_birth() {
     assert_eq!(cpu_ns(&samples, 77), Some(50 * TICK_NS));
     assert_eq!(
         of(&samples, "cpu_percent").last().unwrap(),
-        "77 {kind=total} = 6.25"
+        "77 {kind=total, name=app} = 6.25"
     );
 }
 
@@ -99,13 +102,13 @@ fn a_percentage_can_be_relative_to_one_cpu() {
     let samples = machine.poll("processes");
     assert_eq!(
         of(&samples, "cpu_percent").last().unwrap(),
-        "77 {kind=total} = 25"
+        "77 {kind=total, name=app} = 25"
     );
     machine.put(Fake { user: 5000, ..BASE });
     let samples = machine.poll("processes");
     assert_eq!(
         of(&samples, "cpu_percent").last().unwrap(),
-        "77 {kind=total} = 400"
+        "77 {kind=total, name=app} = 400"
     );
 }
 
@@ -157,7 +160,10 @@ fn a_wall_clock_set_back_changes_only_timestamps() {
     let wall = ManualClock::START.saturating_sub(Duration::from_secs(3600));
     machine.bench.clock().set_wall(wall);
     let samples = machine.poll("processes");
-    assert_eq!(of(&samples, "cpu_percent").last().unwrap(), "77 {kind=total} = 5");
+    assert_eq!(
+        of(&samples, "cpu_percent").last().unwrap(),
+        "77 {kind=total, name=app} = 5"
+    );
     assert!(samples.iter().all(|sample| sample.timestamp == wall));
 }
 
@@ -170,8 +176,9 @@ fn io_is_billed_and_given_up_where_it_is_refused() {
     put(&root, Fake { pid: 78, ..BASE });
     root.write("proc/77/io", io(100, 200));
     let mut machine = Machine::start(root, "groups = [{ io = true, metrics = [] }]");
-    let begin =
-        |direction| format!("process_io_bytes local_machine process:77 {{direction={direction}}} = 0");
+    let begin = |direction| {
+        format!("process_io_bytes local_machine process:77 {{direction={direction}, name=app}} = 0")
+    };
     assert_lines(machine.poll("processes"), [begin("read"), begin("write")]);
     assert_eq!(
         machine.bench.catalog().live_series() - machine_series(&machine),
@@ -181,8 +188,8 @@ fn io_is_billed_and_given_up_where_it_is_refused() {
     assert_lines(
         machine.poll("processes"),
         [
-            "process_io_bytes local_machine process:77 {direction=read} = 64",
-            "process_io_bytes local_machine process:77 {direction=write} = 0",
+            "process_io_bytes local_machine process:77 {direction=read, name=app} = 64",
+            "process_io_bytes local_machine process:77 {direction=write, name=app} = 0",
         ],
     );
 }
@@ -209,10 +216,10 @@ fn the_proportional_size_is_read_when_accuracy_is_asked_for() {
     assert_lines(
         machine.poll("processes"),
         [
-            "memory_usage local_machine process:77 {kind=proportional} = 30720",
-            "memory_usage local_machine process:77 {kind=resident} = 45056",
-            "memory_usage local_machine process:77 {kind=shared} = 20480",
-            "memory_usage local_machine process:77 {kind=virtual} = 409600",
+            "memory_usage local_machine process:77 {kind=proportional, name=app} = 30720",
+            "memory_usage local_machine process:77 {kind=resident, name=app} = 45056",
+            "memory_usage local_machine process:77 {kind=shared, name=app} = 20480",
+            "memory_usage local_machine process:77 {kind=virtual, name=app} = 409600",
         ],
     );
 }
@@ -232,9 +239,9 @@ fn time_of_a_guest_is_told_apart() {
     assert_eq!(
         of(&samples, "cpu_time_delta"),
         [
-            format!("77 {{kind=user}} = {}", 8 * TICK_NS),
-            "77 {kind=system} = 0".to_owned(),
-            format!("77 {{kind=guest}} = {}", 6 * TICK_NS),
+            format!("77 {{kind=user, name=app}} = {}", 8 * TICK_NS),
+            "77 {kind=system, name=app} = 0".to_owned(),
+            format!("77 {{kind=guest, name=app}} = {}", 6 * TICK_NS),
         ]
     );
 }

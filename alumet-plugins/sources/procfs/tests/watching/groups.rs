@@ -202,6 +202,34 @@ fn scans_are_no_more_frequent_than_asked_for() {
 }
 
 #[test]
+fn a_process_is_found_by_its_group_from_its_next_program_on() {
+    let root = root();
+    put(&root, Fake { comm: "runc", ..BASE });
+    root.write("proc/77/cgroup", "0::/system.slice/containerd.service\n");
+    let mut machine = Machine::start(root, "groups = [{ metrics = ['cpu_time'] }]");
+    machine.poll("processes");
+    machine.put(Fake {
+        comm: "app",
+        user: 1,
+        ..BASE
+    });
+    machine
+        .root
+        .write("proc/77/cgroup", "0::/kubepods.slice/pod.slice\n");
+    let before = of(&machine.poll("processes"), "cpu_time_delta");
+    let group = "/system.slice/containerd.service";
+    assert_eq!(
+        before[0],
+        format!("77 {{cgroup={group}, kind=user, name=runc}} = {TICK_NS}")
+    );
+    let after = of(&machine.poll("processes"), "cpu_time_delta");
+    assert_eq!(
+        after[0],
+        "77 {cgroup=/kubepods.slice/pod.slice, kind=user, name=app} = 0"
+    );
+}
+
+#[test]
 fn attributes_tell_what_the_process_runs_now() {
     let root = root();
     put(&root, Fake { comm: "sh", ..BASE });

@@ -430,6 +430,13 @@ impl Join {
         self.ticks.iter().map(|tick| tick.from).chain(coming).min()
     }
 
+    /// Notes that a series of one of the consumers is gone: another one may tell now what it contradicted.
+    pub(crate) fn retire_input(&mut self, consumer: &Consumer, tracks: &Tracks) {
+        if let Some(user) = self.by_consumer.get(consumer) {
+            self.users[*user].merge_attributes(tracks);
+        }
+    }
+
     /// Drops what had tracks that are gone.
     pub(crate) fn sweep(&mut self, tracks: &Tracks) {
         self.machine.retain(|input| tracks.get(input.track).is_some());

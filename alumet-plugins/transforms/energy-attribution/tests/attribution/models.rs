@@ -110,6 +110,44 @@ fn a_group_has_what_those_below_it_used_and_only_the_outermost_count() {
 }
 
 #[test]
+fn a_process_that_has_moved_to_another_group_has_the_joules_of_each_under_its_path() {
+    let mut stage = Stage::new(Stage::config(SHARE));
+    let (package, busy) = (stage.package(0), stage.kernel("user"));
+    let within = |stage: &Stage, group: &str| {
+        let attributes = [("kind", "user"), ("cgroup", group)];
+        stage.series(
+            &stage::CPU_TIME,
+            &Resource::LocalMachine,
+            &process(1),
+            &attributes,
+        )
+    };
+    let before = within(&stage, "/a");
+    for (at, energy) in [(0, 0.0), (1000, 10.0)] {
+        let samples = [(&before, 5.0 * TENTH), (&busy, 500.0), (&package, energy)];
+        stage.samples("all", at, samples);
+    }
+    // As `procfs` says it: the last use of the one, from when on the other counts, and then no handle of the one any more.
+    let after = within(&stage, "/b");
+    let samples = [(&before, 5.0 * TENTH), (&after, 0.0), (&busy, 500.0)];
+    stage.samples("all", 2000, samples);
+    drop(before);
+    stage.tick();
+    stage.samples(
+        "all",
+        3000,
+        [(&after, 5.0 * TENTH), (&busy, 500.0), (&package, 20.0)],
+    );
+    assert_lines(
+        stage.lines(),
+        [
+            "1000: joules process:1 {cgroup=/a} 10",
+            "3000: joules process:1 {cgroup=/b} 20",
+        ],
+    );
+}
+
+#[test]
 fn consumers_never_get_more_than_there_is() {
     let mut stage = Stage::new(Stage::config(SHARE));
     let (package, busy) = (stage.package(0), stage.kernel("user"));

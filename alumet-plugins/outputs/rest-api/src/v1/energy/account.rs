@@ -8,7 +8,7 @@ use alumet_shared_query::{
     Backend, Budget, Identity, Label, Matcher, Operator, QueryError, Range, Selector, SeriesEntry, Steps,
 };
 
-use crate::v1::labels::{By, common};
+use crate::v1::labels::{By, undisputed};
 
 use super::consumers::node;
 use super::joules::{Joules, measure, worse};
@@ -183,7 +183,7 @@ impl Question<'_> {
         }
         let rows = groups.into_iter().map(|(mut labels, group)| {
             if self.by.whole {
-                for (name, text) in common(group.iter().map(|joules| &*joules.series)) {
+                for (name, text) in undisputed(group.iter().map(|joules| &*joules.series)) {
                     labels.entry(name).or_insert(text);
                 }
             }

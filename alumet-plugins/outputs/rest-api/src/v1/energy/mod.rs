@@ -82,7 +82,7 @@ struct Top<'a> {
 /// A group with much energy.
 #[derive(Serialize, ToSchema)]
 struct TopRow<'a> {
-    /// What the group has in common; with `by=consumer`, also the attributes of the consumer.
+    /// What the group has in common; with `by=consumer` and `by=resource`, also the attributes that none of its series contradicts.
     labels: &'a BTreeMap<String, String>,
     joules: f64,
     /// The mean over the range.
@@ -195,7 +195,8 @@ pub(super) async fn energy(mut asked: Asked) -> Result<Response, ApiError> {
 /// Who has used the most: as `energy`, ordered by joules.
 ///
 /// Drill down with what the rows are labelled with: `by=node`, then `node=…&by=consumer`, then
-/// `node=…&consumer_kind=process&by=consumer`.
+/// `node=…&consumer_kind=process&match=cgroup=~PATH(/.*)?` for the processes of the pod, job, container or service whose control
+/// group has this path, dots and the like escaped with `\`, and with `resource_kind=gpu&by=resource` for the GPUs that these use.
 #[utoipa::path(get, path = "/top", tag = "energy",
     params(Selecting, Ranging, Formatting,
         ("by" = Option<Vec<String>>, Query, description = "Labels, with commas between them; `consumer` if it is not given."),

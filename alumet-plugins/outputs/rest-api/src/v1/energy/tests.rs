@@ -330,6 +330,49 @@ async fn a_pod_has_what_its_group_has_with_all_containers_in_it() {
 }
 
 #[tokio::test]
+async fn a_process_is_found_by_its_group_with_what_it_used_of_cards() {
+    let bench = crowded();
+    let on = |series: Series, group| series.attribute("node", "n1").attribute("cgroup", group);
+    for (id, group, joules) in [
+        ("7", "/pods/cart", 2.0),
+        ("8", "/pods/cart/app", 3.0),
+        ("9", "/pods/cart2", 4.0),
+    ] {
+        on(attributed("process", id), group)
+            .attribute("name", "java")
+            .has(&bench, constant(joules));
+    }
+    on(Series::of("attributed_gpu_energy"), "/pods/cart/app")
+        .resource("gpu", "a")
+        .consumer("process", "8")
+        .attribute("process_name", "java")
+        .has(&bench, constant(10.0));
+    let inside = "consumer_kind=process&match=cgroup%3D~/pods/cart(/.*)?";
+    let row = |text: &str, joules, quality: &str| (text.to_owned(), joules, quality.to_owned());
+    assert_eq!(
+        rows(
+            &bench,
+            &format!("/top?{inside}"),
+            &["consumer_id", "name", "cgroup"]
+        )
+        .await,
+        [
+            row("8 java /pods/cart/app", 780.0, "measured"),
+            row("7 java /pods/cart", 120.0, "modelled")
+        ]
+    );
+    assert_eq!(
+        rows(
+            &bench,
+            &format!("/top?{inside}&resource_kind=gpu&by=resource"),
+            &["resource_id"]
+        )
+        .await,
+        [row("a", 600.0, "measured")]
+    );
+}
+
+#[tokio::test]
 async fn groups_add_up_with_what_was_nobodys_to_what_the_machine_used() {
     let bench = crowded();
     let row = |text: &str, joules| (text.to_owned(), joules, "modelled".to_owned());

@@ -104,16 +104,22 @@ fn of_process<'a, T: Number>(
 
 fn attributes_of(process: &Process, context: &mut Context) -> Attributes {
     let wanted = &context.plan.attributes;
+    let pid = process.pid();
     let mut attributes = Attributes::EMPTY;
     if wanted.contains(&ProcessAttribute::Name) {
         attributes = attributes.with("name", process.last_stat().comm.to_string());
     }
     if wanted.contains(&ProcessAttribute::Cmdline) {
-        let mut cmdline = command_line(&mut context.processes, process.pid()).unwrap_or_default();
+        let mut cmdline = command_line(&mut context.processes, pid).unwrap_or_default();
         let mut ends = (0..=LONGEST_CMDLINE).rev();
         let end = ends.find(|end| cmdline.is_char_boundary(*end));
         cmdline.truncate(end.unwrap_or(0));
         attributes = attributes.with("cmdline", cmdline);
+    }
+    if wanted.contains(&ProcessAttribute::Cgroup)
+        && let Ok(Some(group)) = context.processes.cgroup(pid)
+    {
+        attributes = attributes.with("cgroup", group.to_string());
     }
     attributes
 }
