@@ -559,6 +559,23 @@ fn whatever_is_wrong_in_the_file_nothing_panics_and_writing_goes_on() {
 }
 
 #[test]
+fn whoever_reads_while_the_file_is_set_aside_reads_the_new_one_the_next_time() {
+    let rig = Rig::new();
+    let (store, _keeper) = rig.quiet(StoreConfig::at(rig.path()));
+    rig.write(&store, &rig.series(Resource::LocalMachine, 1), &[(NOW, 7)]);
+    store.commit().unwrap();
+    let budget = Budget::new(Limits::default());
+    let reading = store.shared.read(&budget, |_| {
+        store.begin_anew().unwrap();
+        Ok(())
+    });
+    reading.unwrap();
+    rig.write(&store, &rig.series(Resource::LocalMachine, 1), &[(NOW + 1, 8)]);
+    store.commit().unwrap();
+    assert_eq!(samples(&store), [(NOW + 1, Value::U64(8))]);
+}
+
+#[test]
 fn what_is_exported_is_what_was_stored_and_what_is_imported_is_the_same() {
     let rig = Rig::new();
     let (store, mut keeper) = rig.quiet(StoreConfig::at(rig.path()));

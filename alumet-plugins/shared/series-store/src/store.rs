@@ -46,8 +46,8 @@ pub(crate) struct Shared {
     pub(crate) entries: Option<Mutex<Entries>>,
     /// Held by who writes to the file.
     pub(crate) turn: Mutex<()>,
-    /// Connections that nobody uses.
-    readers: Mutex<Vec<Reader>>,
+    /// Connections to the file that nobody uses; those to one that was set aside are in another list.
+    readers: Mutex<Arc<Mutex<Vec<Reader>>>>,
     /// How many more questions may be answered now.
     permits: (Mutex<usize>, Condvar),
     pub(crate) generation: AtomicU64,
@@ -205,7 +205,8 @@ impl SeriesStore {
         let shared = &self.shared;
         let mut writer = shared.writer.lock();
         let _turn = shared.turn.lock();
-        shared.readers.lock().clear();
+        // Those that are used come back to a list that nobody has any more.
+        *shared.readers.lock() = Arc::default();
         let opened = open_writer(&shared.config.path, true, shared.clock.now().wall)?;
         *shared.live.write() = Live::default();
         if let Some(entries) = &shared.entries {
@@ -394,8 +395,9 @@ impl Shared {
         *free -= 1;
         drop(free);
         let _permit = Permit(self);
-        let idle = self.readers.lock().pop();
-        let mut reader = match idle {
+        let idle = Arc::clone(&self.readers.lock());
+        let reader = idle.lock().pop();
+        let mut reader = match reader {
             Some(reader) => reader,
             None => Reader::new(file::open_to_read(&self.config.path)?),
         };
@@ -404,7 +406,7 @@ impl Shared {
         reader.connection.execute_batch("BEGIN")?;
         let result = work(&mut reader);
         reader.connection.execute_batch("COMMIT")?;
-        self.readers.lock().push(reader);
+        idle.lock().push(reader);
         result
     }
 
