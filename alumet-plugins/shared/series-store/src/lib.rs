@@ -33,6 +33,8 @@ mod merge;
 mod model;
 mod part;
 mod plan;
+#[cfg(test)]
+mod power;
 mod read;
 mod rows;
 mod run;
