@@ -260,13 +260,13 @@ pub(crate) fn kept_from(shared: &Shared, reader: &mut Reader, series: &Identity)
     let (Some(entries), Some(gpu)) = (&shared.entries, gpu) else {
         return Ok(i64::MIN);
     };
-    let (place, most) = {
+    let most = {
         let mut entries = entries.lock();
         let place = entries.place(gpu.clone());
         if let Some(oldest) = entries.oldest(place) {
             return Ok(oldest);
         }
-        (place, entries.most())
+        entries.most()
     };
     let all = Selector::default()
         .with("resource_kind", series.resource.kind())
@@ -290,6 +290,8 @@ pub(crate) fn kept_from(shared: &Shared, reader: &mut Reader, series: &Identity)
         (until, length) = (from, length.saturating_mul(4));
     }
     let mut entries = entries.lock();
+    // It may have another place by now.
+    let place = entries.place(gpu);
     entries.complete(place, instants.into_iter().rev().take(most));
     Ok(entries.oldest(place).unwrap_or(i64::MIN))
 }

@@ -18,6 +18,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod ageing;
 mod backend;
 #[cfg(test)]
 mod behaviour;
