@@ -27,7 +27,7 @@ use crate::tools::check;
 /// The last two are about one graphics processor.
 const SERIES: usize = 5;
 /// Of which so many instants are kept.
-const ENTRIES: usize = 40;
+const ENTRIES: usize = 15;
 const START: i64 = 600 * 30 * DAY + 13 * DAY + 7 * HOUR + 13 * MINUTE;
 
 /// The samples of each series.
@@ -120,7 +120,7 @@ impl Workload {
             let handle = series(&self.catalog, number);
             let is_gpu = number >= SERIES - 2;
             let mut batch = self.catalog.batch();
-            for index in 0..1 + self.below(40) as i64 {
+            for index in 0..1 + self.below(12) as i64 {
                 // What is late may be of a window that was over; not of one that is dropped.
                 let late = !is_gpu && self.below(8) == 0;
                 let ago = if late { self.below(100) as i64 * MINUTE } else { 0 };
@@ -173,7 +173,7 @@ impl Workload {
             committed(self);
             self.keep([1, 0, 2, 30][round as usize % 4]);
             self.clock.advance(Duration::from_secs(7 * 60));
-            if round % 32 == 31 {
+            if round % 12 == 11 {
                 // Long enough for windows to be dropped.
                 self.clock.advance(Duration::from_secs(9 * 3600));
             }
@@ -191,9 +191,9 @@ impl Workload {
         let (store, _) = self.store.as_ref().unwrap();
         let dropped = Dropped::read(&store.shared.writer.lock().connection).unwrap();
         let found = Content::of(store, self.now());
-        let expected = [promised, next].map(|one| Content::expected(one, dropped));
-        if !expected.contains(&found) {
-            let differences = expected.map(|one| found.differences(&one));
+        let expected = |one| Content::expected(one, dropped);
+        if ![promised, next].into_iter().any(|one| found == expected(one)) {
+            let differences = [promised, next].map(|one| found.differences(&expected(one)));
             panic!("{differences:#?} at {}, {dropped:?}", self.now());
         }
         assert_eq!(store.problems(), Vec::<String>::new());
@@ -367,7 +367,7 @@ fn what_was_committed_is_there_once_after_a_power_failure_at_any_operation() {
     let watched = Watched::new(home.path());
     let mut promises = Vec::new();
     watched.record(None);
-    Workload::new(home.path()).run(96, |work| {
+    Workload::new(home.path()).run(40, |work| {
         watched.promise(promises.len());
         promises.push(Promise {
             samples: work.samples.clone(),
@@ -397,7 +397,7 @@ fn run(failing: Range<usize>, code: i32) -> (usize, usize) {
     let mut work = Workload::new(folder.path());
     let watched = Watched::new(folder.path());
     watched.fail(failing, code);
-    work.run(24, |_| {});
+    work.run(16, |_| {});
     let count = watched.count();
     drop(watched);
     verify(folder.path(), &work.samples, &work.samples, work.now());
