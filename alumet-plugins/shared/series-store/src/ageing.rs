@@ -7,9 +7,7 @@ use std::time::Duration;
 use alumet_core::metric::Quality;
 use alumet_core::series::{SeriesHandle, SeriesKey};
 use alumet_core::testkit::ManualClock;
-use alumet_core::{
-    Attributes, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, ValueType,
-};
+use alumet_core::{Attributes, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, ValueType};
 use alumet_shared_query::{Backend, Budget, Limits, Range, Selector, Steps};
 use alumet_shared_sqlite_file::testkit::{Watched, folder};
 
@@ -64,7 +62,11 @@ fn live(config: StoreConfig) -> [Cost; 3] {
     let mut costs = [Cost::default(); 3];
     for (round, at) in (0..).zip((START..START + DAYS * DAY).step_by(12 * HOUR as usize)) {
         clock.set_wall(Timestamp::from_nanos(at + HOUR));
-        come.push_back((0..EACH).map(|index| series(&catalog, round * EACH + index)).collect());
+        come.push_back(
+            (0..EACH)
+                .map(|index| series(&catalog, round * EACH + index))
+                .collect(),
+        );
         come.drain(..come.len().saturating_sub(2));
         let mut batch = catalog.batch();
         for handle in come.iter().flatten().chain([&always]) {
@@ -101,9 +103,7 @@ fn live(config: StoreConfig) -> [Cost; 3] {
     let budget = Budget::new(Limits::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let every = Selector::default();
-    let found = runtime
-        .block_on(store.buckets(&every, steps, &budget))
-        .unwrap();
+    let found = runtime.block_on(store.buckets(&every, steps, &budget)).unwrap();
     let all = runtime
         .block_on(store.series(&every, Range::ALL, &budget))
         .unwrap();

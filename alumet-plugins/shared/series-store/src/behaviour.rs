@@ -381,7 +381,11 @@ fn a_late_sample_of_another_series_hides_nothing_of_a_graphics_processor_with_fe
     let hour = NOW - NOW % HOUR;
     let gpu = rig.series(Resource::Gpu { bus_id: "a".into() }, 1);
     let other = rig.series(Resource::LocalMachine, 2);
-    rig.write(&store, &gpu, &[(hour, 1), (hour + 1, 2), (hour + 2, 4), (hour + 3, 8)]);
+    rig.write(
+        &store,
+        &gpu,
+        &[(hour, 1), (hour + 1, 2), (hour + 2, 4), (hour + 3, 8)],
+    );
     rig.write(&store, &other, &[(hour, 16)]);
     rig.clock.advance(Duration::from_secs(2 * 3600));
     keep(&store, &mut keeper);

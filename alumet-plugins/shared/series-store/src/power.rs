@@ -104,7 +104,10 @@ impl Workload {
     }
 
     fn below(&mut self, limit: u64) -> u64 {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (self.random >> 33) % limit
     }
 
@@ -254,7 +257,9 @@ impl Content {
         let mut samples = Samples::default();
         for series in &answer {
             for (at, value) in series.iter() {
-                let Value::U64(value) = value else { panic!("{value}") };
+                let Value::U64(value) = value else {
+                    panic!("{value}")
+                };
                 let before = samples[place(&series.series)].insert(at.as_nanos(), value);
                 assert_eq!(before, None, "a sample is there twice");
             }
@@ -266,10 +271,7 @@ impl Content {
             let answer = runtime.block_on(store.buckets(&all, steps, &budget)).unwrap();
             let mut intervals = vec![BTreeMap::new(); SERIES];
             for series in &answer {
-                let buckets = series
-                    .buckets
-                    .iter()
-                    .map(|one| (one.start, (one.count, one.sum)));
+                let buckets = series.buckets.iter().map(|one| (one.start, (one.count, one.sum)));
                 intervals[place(&series.series)].extend(buckets);
             }
             intervals
@@ -336,15 +338,17 @@ fn difference<T: PartialEq + std::fmt::Debug>(
     different.map(|at| format!("{at}: {:?} for {:?}", found.get(&at), expected.get(&at)))
 }
 
-/// Opens the store as a new program does: what was promised is there once, and what was on its way is there whole or not at all; and
-/// stays so when the file is kept in order.
-fn verify(folder: &Path, promised: &Samples, next: &Samples, now: i64) {
+/// Opens the store as a new program does: what was promised is there once, and what was on its way is there whole or not at all;
+/// `thorough`: and stays so when the file is kept in order.
+fn verify(folder: &Path, (promised, next): (&Samples, &Samples), now: i64, thorough: bool) {
     let mut work = Workload::new(folder);
     work.clock = clock_at(now);
     work.open();
     work.assert_is(promised, next);
-    work.keep(300);
-    work.assert_is(promised, next);
+    if thorough {
+        work.keep(300);
+        work.assert_is(promised, next);
+    }
     assert_eq!(work.failures, 0);
     work.store = None;
     let report = check(&work.config.path).unwrap();
@@ -381,11 +385,14 @@ fn what_was_committed_is_there_once_after_a_power_failure_at_any_operation() {
         operations.len(),
         operations.iter().filter(is_truncation).count()
     );
+    let mut count = 0;
     let checked = power_failures(&operations, points, |crashed, promised| {
         let next = promised.map_or(0, |number| number + 1);
         let promise = promised.map_or_else(Promise::default, |number| promises[number].clone());
         let later = promises.get(next).unwrap_or(&promise);
-        verify(crashed, &promise.samples, &later.samples, later.now);
+        count += 1;
+        let samples = (&promise.samples, &later.samples);
+        verify(crashed, samples, later.now, count % 4 == 0);
     });
     let checked = checked.unwrap();
     assert!(checked > points * 8 / 10, "{checked} of {points}");
@@ -400,7 +407,7 @@ fn run(failing: Range<usize>, code: i32) -> (usize, usize) {
     work.run(16, |_| {});
     let count = watched.count();
     drop(watched);
-    verify(folder.path(), &work.samples, &work.samples, work.now());
+    verify(folder.path(), (&work.samples, &work.samples), work.now(), true);
     (count, work.failures)
 }
 
@@ -415,7 +422,7 @@ fn after_any_operation_that_fails_the_store_goes_on_and_has_lost_nothing() {
         (6, ffi::SQLITE_IOERR_FSYNC),
         (20, ffi::SQLITE_IOERR_WRITE),
     ];
-    let stride = (operations * kinds.len()).div_ceil(points(150)).max(1);
+    let stride = (operations * kinds.len()).div_ceil(points(60)).max(1);
     let all = (0..operations).flat_map(|first| kinds.map(|(length, code)| (first, length, code)));
     let mut failed = 0;
     for (first, length, code) in all.step_by(stride) {

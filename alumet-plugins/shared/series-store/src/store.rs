@@ -495,8 +495,7 @@ impl Shared {
         let mut writer = self.writer.lock();
         let _turn = self.turn.lock();
         let open = self.live.read().iter().copied().collect();
-        end(&mut writer.connection, open)
-            .map_err(|error| DiskError::sqlite(&self.config.path, error))
+        end(&mut writer.connection, open).map_err(|error| DiskError::sqlite(&self.config.path, error))
     }
 }
 

@@ -29,7 +29,10 @@ fn record(folder: &Path, rounds: u64) -> (Vec<Operation>, Vec<(Promise, u64)>) {
             spool = work.open();
         }
     }
-    assert!(!folder.join("spool.db-shm").exists(), "a spool needs no shared memory");
+    assert!(
+        !folder.join("spool.db-shm").exists(),
+        "a spool needs no shared memory"
+    );
     drop(spool);
     promise(&watched, &mut promises, &work);
     (watched.recorded(), promises)

@@ -80,7 +80,9 @@ impl Watched {
 
     /// All that was recorded.
     pub fn recorded(&self) -> Vec<Operation> {
-        self.with(|control| control.recorded.take()).flatten().unwrap_or_default()
+        self.with(|control| control.recorded.take())
+            .flatten()
+            .unwrap_or_default()
     }
 
     /// Lets operations fail with a code of SQLite; they are counted from now on.

@@ -183,7 +183,9 @@ unsafe extern "C" fn write(
     let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), length as usize) };
     // SAFETY: the file is open.
     let path = unsafe { path(file) };
-    match happens(&path, || Operation::Write(path.clone(), at as usize, bytes.to_vec())) {
+    match happens(&path, || {
+        Operation::Write(path.clone(), at as usize, bytes.to_vec())
+    }) {
         Ok(()) => forward!(file, xWrite, from, length, at),
         Err(code) => code,
     }
@@ -243,7 +245,12 @@ unsafe extern "C" fn map_shared(
     forward!(file, xShmMap, page, size, extend, to)
 }
 
-unsafe extern "C" fn lock_shared(file: *mut ffi::sqlite3_file, from: c_int, count: c_int, how: c_int) -> c_int {
+unsafe extern "C" fn lock_shared(
+    file: *mut ffi::sqlite3_file,
+    from: c_int,
+    count: c_int,
+    how: c_int,
+) -> c_int {
     forward!(file, xShmLock, from, count, how)
 }
 
