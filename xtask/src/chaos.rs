@@ -22,8 +22,8 @@ pub(crate) struct Options {
     seed: Option<u64>,
 }
 
-/// Kills agent and server, cuts the network, fills disks; then damages and crashes the file of the spool, and has the sessions
-/// of a server go on in many orders.
+/// Kills agent and server, cuts the network, fills disks; then damages and crashes the files of the spool and of the store, and has
+/// the sessions of a server go on in many orders.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     for line in lines(options) {
         println!("== {line}");
@@ -32,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn lines(options: &Options) -> [String; 4] {
+fn lines(options: &Options) -> [String; 5] {
     let Options {
         rounds,
         agents,
@@ -51,6 +51,7 @@ fn lines(options: &Options) -> [String; 4] {
             "ALUMET_DAMAGE_ROUNDS={many} ALUMET_CRASH_POINTS={many} \
              cargo test --release -p alumet-shared-spool --test behaviour --test crash"
         ),
+        format!("ALUMET_CRASH_POINTS={many} cargo test --release -p alumet-shared-series-store --lib power"),
         format!(
             "ALUMET_SCHEDULES={many} cargo test --release -p alumet-plugin-relay-server --lib in_random_orders"
         ),

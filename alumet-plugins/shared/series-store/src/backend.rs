@@ -1,6 +1,6 @@
 //! Answers questions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -272,13 +272,13 @@ pub(crate) fn kept_from(shared: &Shared, reader: &mut Reader, series: &Identity)
     let (Some(entries), Some(gpu)) = (&shared.entries, gpu) else {
         return Ok(i64::MIN);
     };
-    let (place, most) = {
+    let most = {
         let mut entries = entries.lock();
         let place = entries.place(gpu.clone());
         if let Some(oldest) = entries.oldest(place) {
             return Ok(oldest);
         }
-        (place, entries.most())
+        entries.most()
     };
     let all = Selector::default()
         .with("resource_kind", series.resource.kind())
@@ -302,6 +302,8 @@ pub(crate) fn kept_from(shared: &Shared, reader: &mut Reader, series: &Identity)
         (until, length) = (from, length.saturating_mul(4));
     }
     let mut entries = entries.lock();
+    // It may have another place by now.
+    let place = entries.place(gpu);
     entries.complete(place, instants.into_iter().rev().take(most));
     Ok(entries.oldest(place).unwrap_or(i64::MIN))
 }
@@ -320,23 +322,31 @@ fn buckets(
     steps: Steps,
     budget: &Budget,
 ) -> Result<Vec<SeriesBuckets>, ReadError> {
-    let numbers: Vec<u64> = found.iter().map(|series| series.number).collect();
     let mut answers: Vec<Buckets> = found.iter().map(|_| Buckets::new(steps)).collect();
-    for (resolution, range) in pieces(&reader.connection, steps)? {
-        let rows = reader.rows(resolution, range, &numbers, Some(budget), &shared.damaged)?;
-        for ((series, rows), answer) in found.iter().zip(rows).zip(&mut answers) {
-            let Some(values) = rows.columns.first() else {
-                continue;
-            };
-            match resolution {
-                Resolution::Raw => {
-                    let value_type = series.identity.metric.value_type;
-                    for (at, bits) in rows.times.iter().zip(values) {
-                        answer.add(Timestamp::from_nanos(*at), number(value_type, *bits));
+    let mut groups: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+    for (place, series) in found.iter().enumerate() {
+        let whole = whole_from(shared, reader, &series.identity)?;
+        groups.entry(whole).or_default().push(place);
+    }
+    for (whole, places) in groups {
+        let numbers: Vec<u64> = places.iter().map(|place| found[*place].number).collect();
+        for (resolution, range) in pieces(&reader.connection, steps, whole)? {
+            let rows = reader.rows(resolution, range, &numbers, Some(budget), &shared.damaged)?;
+            for (place, rows) in places.iter().zip(rows) {
+                let (series, answer) = (&found[*place], &mut answers[*place]);
+                let Some(values) = rows.columns.first() else {
+                    continue;
+                };
+                match resolution {
+                    Resolution::Raw => {
+                        let value_type = series.identity.metric.value_type;
+                        for (at, bits) in rows.times.iter().zip(values) {
+                            answer.add(Timestamp::from_nanos(*at), number(value_type, *bits));
+                        }
                     }
-                }
-                Resolution::Minute | Resolution::Hour => {
-                    (0..rows.len()).for_each(|row| answer.append(&rows.bucket(row)));
+                    Resolution::Minute | Resolution::Hour => {
+                        (0..rows.len()).for_each(|row| answer.append(&rows.bucket(row)));
+                    }
                 }
             }
         }
@@ -349,6 +359,25 @@ fn buckets(
         })
     });
     Ok(answers.collect())
+}
+
+/// From when on all samples of a series are there. Before that they were dropped, or there are only the newest of them, and what
+/// they came to.
+fn whole_from(shared: &Shared, reader: &mut Reader, series: &Identity) -> Result<i64, ReadError> {
+    let dropped = Dropped::read(&reader.connection)?.before(Resolution::Raw);
+    let oldest = kept_from(shared, reader, series)?;
+    if oldest <= dropped {
+        return Ok(dropped);
+    }
+    let sql = "SELECT coalesce(min(window), ?1) FROM
+        (SELECT window FROM runs WHERE state = 1 AND resolution = 0 GROUP BY window HAVING max(level) < ?2)";
+    // Of windows that are not over, none are left out.
+    let all = Resolution::Raw.window_of(oldest).saturating_add(HOUR);
+    let open = reader
+        .connection
+        .prepare_cached(sql)?
+        .query_row([all, TOP], |row| row.get::<_, i64>(0))?;
+    Ok(dropped.max(all.min(open)))
 }
 
 /// The coarsest resolution of which intervals are parts of these, and between when and when they are not.
@@ -378,8 +407,8 @@ fn coarsest(steps: Steps) -> (Resolution, Vec<(i64, i64)>) {
 }
 
 /// Where the answer is read, in order of time: from what samples came to where that is enough, or all that is left; otherwise from
-/// the samples.
-fn pieces(db: &Connection, steps: Steps) -> Result<Vec<(Resolution, Range)>, ReadError> {
+/// the samples, of which all since `thinned` are there.
+fn pieces(db: &Connection, steps: Steps, thinned: i64) -> Result<Vec<(Resolution, Range)>, ReadError> {
     let (coarsest, mut raw) = coarsest(steps);
     let dropped = Dropped::read(db)?;
     let (first, last) = span(db)?;
@@ -398,7 +427,6 @@ fn pieces(db: &Connection, steps: Steps) -> Result<Vec<(Resolution, Range)>, Rea
         }
     };
     up_to(Resolution::Hour, dropped.before(Resolution::Minute));
-    let thinned = dropped.before(Resolution::Raw);
     for (begin, end) in raw.iter().filter(|(begin, _)| *begin < thinned) {
         up_to(coarsest.max(Resolution::Minute), *begin);
         up_to(Resolution::Minute, thinned.min(*end));

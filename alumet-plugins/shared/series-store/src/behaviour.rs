@@ -315,6 +315,94 @@ fn of_each_graphics_processor_the_newest_instants_are_kept() {
 }
 
 #[test]
+fn a_series_that_comes_again_while_those_that_have_ended_are_forgotten_is_kept() {
+    let rig = Rig::new();
+    let config = StoreConfig {
+        raw: Duration::from_secs(3600),
+        minute: Duration::from_secs(86_400),
+        hour: Duration::from_secs(2 * 86_400),
+        ..StoreConfig::at(rig.path())
+    };
+    let (store, mut keeper) = rig.quiet(config);
+    let known = |store: &SeriesStore| {
+        let budget = Budget::new(Limits::default());
+        wait(store.series(&Selector::default(), Range::ALL, &budget)).unwrap()
+    };
+    for number in 0..2 {
+        let series = rig.series(Resource::LocalMachine, number);
+        rig.write(&store, &series, &[(NOW, 7)]);
+    }
+    keep(&store, &mut keeper);
+    store.shared.sweep().unwrap();
+    rig.clock.advance(Duration::from_secs(90 * 86_400));
+    assert_eq!(known(&store).len(), 2);
+    // It waits while the keeper works.
+    let later = NOW + 90 * DAY;
+    rig.write(&store, &rig.series(Resource::LocalMachine, 1), &[(later, 8)]);
+    while keeper.step(&store.shared).unwrap() {}
+    store.commit().unwrap();
+    assert_eq!(samples(&store), [(later, Value::U64(8))]);
+    let left = known(&store);
+    assert_eq!(
+        (left.len(), &left[0].series.consumer),
+        (1, &Consumer::Process { pid: 1 })
+    );
+}
+
+#[test]
+fn a_series_of_which_the_disk_does_not_take_the_end_is_still_found() {
+    let rig = Rig::new();
+    let (store, _keeper) = rig.quiet(StoreConfig::at(rig.path()));
+    rig.write(&store, &rig.series(Resource::LocalMachine, 1), &[(NOW, 7)]);
+    store.commit().unwrap();
+    let ends = |allow: bool| {
+        let writer = store.shared.writer.lock();
+        writer
+            .connection
+            .pragma_update(None, "query_only", !allow)
+            .unwrap();
+    };
+    ends(false);
+    assert!(store.shared.sweep().is_err());
+    assert_eq!(buckets(&store, NOW - MINUTE, MINUTE).len(), 1);
+    ends(true);
+    store.shared.sweep().unwrap();
+    assert_eq!(store.shared.live.read().len(), 0);
+    assert_eq!(buckets(&store, NOW - MINUTE, MINUTE).len(), 1);
+}
+
+#[test]
+fn a_late_sample_of_another_series_hides_nothing_of_a_graphics_processor_with_few_samples() {
+    let rig = Rig::new();
+    let (store, mut keeper) = rig.quiet(StoreConfig {
+        max_entries_per_gpu: Some(2),
+        ..StoreConfig::at(rig.path())
+    });
+    let hour = NOW - NOW % HOUR;
+    let gpu = rig.series(Resource::Gpu { bus_id: "a".into() }, 1);
+    let other = rig.series(Resource::LocalMachine, 2);
+    rig.write(
+        &store,
+        &gpu,
+        &[(hour, 1), (hour + 1, 2), (hour + 2, 4), (hour + 3, 8)],
+    );
+    rig.write(&store, &other, &[(hour, 16)]);
+    rig.clock.advance(Duration::from_secs(2 * 3600));
+    keep(&store, &mut keeper);
+    let sum = |store: &SeriesStore| -> f64 {
+        let found = buckets(store, hour, HOUR);
+        found.iter().map(|bucket| bucket.sum).sum()
+    };
+    assert_eq!(sum(&store), 31.0);
+    rig.write(&store, &other, &[(hour + 1, 32)]);
+    store.commit().unwrap();
+    assert_eq!(sum(&store), 63.0);
+    rig.clock.advance(Duration::from_secs(2 * 3600));
+    keep(&store, &mut keeper);
+    assert_eq!(sum(&store), 63.0);
+}
+
+#[test]
 fn what_a_full_disk_does_not_take_waits_until_there_is_room() {
     let rig = Rig::new();
     let (store, _keeper) = rig.quiet(StoreConfig::at(rig.path()));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use alumet_core::Resource;
 use alumet_core::attributes::Attributes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 /// The graphics processors of which something was measured or asked.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub(crate) struct Entries {
     most: usize,
     places: HashMap<Gpu, u32>,
     gpus: Vec<Newest>,
+    free: Vec<u32>,
 }
 
 /// A graphics processor: its address, and the node that it is in.
@@ -51,6 +52,7 @@ impl Entries {
             most,
             places: HashMap::new(),
             gpus: Vec::new(),
+            free: Vec::new(),
         }
     }
 
@@ -58,14 +60,23 @@ impl Entries {
         self.most
     }
 
-    /// Where a graphics processor is.
+    /// Where a graphics processor is, until those are kept that are used.
     pub(crate) fn place(&mut self, gpu: Gpu) -> u32 {
-        let next = self.gpus.len() as u32;
-        let place = *self.places.entry(gpu).or_insert(next);
-        if place == next {
-            self.gpus.push(Newest::default());
+        let (gpus, free) = (&mut self.gpus, &mut self.free);
+        *self.places.entry(gpu).or_insert_with(|| {
+            free.pop().unwrap_or_else(|| {
+                gpus.push(Newest::default());
+                (gpus.len() - 1) as u32
+            })
+        })
+    }
+
+    /// Forgets those in other places; what is in the file of them is known again when it is asked for.
+    pub(crate) fn keep(&mut self, used: &HashSet<u32>) {
+        for (_, place) in self.places.extract_if(|_, place| !used.contains(place)) {
+            self.gpus[place as usize] = Newest::default();
+            self.free.push(place);
         }
-        place
     }
 
     /// Something was measured of it.
@@ -114,5 +125,8 @@ mod tests {
             (entries.oldest(one), entries.oldest(other)),
             (Some(5), Some(i64::MIN))
         );
+        entries.keep(&[one].into());
+        assert_eq!((entries.place(gpu("c")), entries.oldest(other)), (other, None));
+        assert_eq!(entries.oldest(one), Some(5));
     }
 }

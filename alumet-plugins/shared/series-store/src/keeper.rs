@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use alumet_shared_query::Range;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use crate::backend;
 use crate::file;
@@ -50,11 +50,11 @@ pub(crate) fn run(shared: &Shared) {
                 if swept.elapsed() >= SWEEP {
                     swept = Instant::now();
                     shared.sweep()?;
-                    if started.elapsed() >= RETURN
-                        && let Some(last) = left
-                    {
-                        left = shared.sweep_left(last)?;
-                    }
+                }
+                if started.elapsed() >= RETURN
+                    && let Some(last) = left
+                {
+                    left = shared.sweep_left(last)?;
                 }
                 match &mut keeper {
                     Some(keeper) => keeper.step(shared),
@@ -305,19 +305,15 @@ fn drop_runs(
     resolution: Resolution,
     before: i64,
 ) -> rusqlite::Result<()> {
-    let forgotten = pen.write(|db| {
+    pen.write(|db| {
         runs.iter().try_for_each(|run| run.hide(db))?;
-        Dropped::write(db, resolution, before)?;
-        match resolution {
-            // Nothing is left of series that had ended before.
-            Resolution::Hour => db.execute("DELETE FROM series WHERE last_at < ?", params![before]),
-            Resolution::Raw | Resolution::Minute => Ok(0),
-        }
+        Dropped::write(db, resolution, before)
     })?;
     if resolution == Resolution::Hour {
         shared.oldest.fetch_max(before, Ordering::AcqRel);
+        // Nothing is left of series that had ended before.
+        shared.forget(before)?;
     }
-    shared.changed(forgotten > 0);
     Ok(())
 }
 

@@ -18,6 +18,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod ageing;
 mod backend;
 #[cfg(test)]
 mod behaviour;
@@ -33,6 +35,8 @@ mod merge;
 mod model;
 mod part;
 mod plan;
+#[cfg(test)]
+mod power;
 mod read;
 mod rows;
 mod run;

@@ -105,7 +105,7 @@ impl Live {
         self.by_number.values().map(|place| &self.known[*place as usize])
     }
 
-    /// Takes out the series that have retired from the catalog.
+    /// The series that have retired from the catalog; they are known until they are forgotten.
     pub(crate) fn retired(&mut self, catalog: &Catalog) -> Vec<Known> {
         let mut is_used = vec![false; self.known.len()];
         self.places.retain(|series, place| {
@@ -113,15 +113,18 @@ impl Live {
             is_used[*place as usize] |= is_live;
             is_live
         });
-        let retired: Vec<u32> = self
-            .by_number
-            .values()
-            .copied()
-            .filter(|place| !is_used[*place as usize])
-            .collect();
-        let known = retired.iter().map(|place| self.known[*place as usize]).collect();
-        self.by_number.retain(|_, place| is_used[*place as usize]);
-        self.free.extend(retired);
-        known
+        let places = self.by_number.values().map(|place| *place as usize);
+        places
+            .filter(|place| !is_used[*place])
+            .map(|place| self.known[place])
+            .collect()
+    }
+
+    /// Forgets series that have retired.
+    pub(crate) fn forget(&mut self, retired: &[Known]) {
+        let places = retired
+            .iter()
+            .filter_map(|known| self.by_number.remove(&known.key.number()));
+        self.free.extend(places);
     }
 }

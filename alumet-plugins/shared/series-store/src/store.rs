@@ -76,7 +76,8 @@ struct Problems {
 const READERS: usize = 4;
 /// More samples than this do not wait: 12 MiB.
 const MOST_WAITING: usize = 1 << 19;
-/// Of so many series it is noted when they ended, when a program ends.
+/// Of so many series it is noted when they ended, when a program ends: a second of work. Of more, the next program notes it of those
+/// that do not come again, with the last instant that is in the file.
 const MOST_NOTED: usize = 50_000;
 /// Nothing waits longer.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_millis(100);
@@ -439,8 +440,17 @@ impl Shared {
             return Ok(());
         }
         let retired = self.live.write().retired(&catalog);
-        let _turn = self.turn.lock();
-        end(&mut writer.connection, retired.iter())
+        {
+            let _turn = self.turn.lock();
+            end(&mut writer.connection, retired.clone())?;
+        }
+        let mut live = self.live.write();
+        live.forget(&retired);
+        if let Some(entries) = &self.entries {
+            let used = live.iter().filter_map(|known| known.gpu).collect();
+            entries.lock().keep(&used);
+        }
+        Ok(())
     }
 
     /// Notes of some series that the last program has not noted when they ended, and that have not come since; gives the last of
@@ -469,6 +479,18 @@ impl Shared {
         Ok(open.last().copied())
     }
 
+    /// Forgets series that ended before an instant before which nothing is kept.
+    pub(crate) fn forget(&self, before: i64) -> rusqlite::Result<()> {
+        let mut writer = self.writer.lock();
+        let _turn = self.turn.lock();
+        // Those that have come again have not ended.
+        writer.commit(&self.live, self.clock.now().wall)?;
+        let sql = "DELETE FROM series WHERE last_at < ?";
+        writer.connection.execute(sql, [before])?;
+        self.changed(true);
+        Ok(())
+    }
+
     /// Notes of all series when they ended, if that does not take long.
     fn close(&self) -> Result<(), DiskError> {
         if self.live.read().len() > MOST_NOTED {
@@ -476,12 +498,14 @@ impl Shared {
         }
         let mut writer = self.writer.lock();
         let _turn = self.turn.lock();
-        end(&mut writer.connection, self.live.read().iter())
-            .map_err(|error| DiskError::sqlite(&self.config.path, error))
+        let open = self.live.read().iter().copied().collect();
+        end(&mut writer.connection, open).map_err(|error| DiskError::sqlite(&self.config.path, error))
     }
 }
 
-fn end<'a>(connection: &mut Connection, series: impl Iterator<Item = &'a Known>) -> rusqlite::Result<()> {
+fn end(connection: &mut Connection, mut series: Vec<Known>) -> rusqlite::Result<()> {
+    // In the order of the file, each page is written once.
+    series.sort_unstable_by_key(|known| known.key);
     let transaction = connection.transaction()?;
     {
         let mut end = transaction.prepare_cached("UPDATE series SET last_at = ? WHERE id = ?")?;

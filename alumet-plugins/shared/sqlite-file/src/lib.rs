@@ -2,6 +2,8 @@
 
 mod aside;
 mod error;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub use aside::{free_name, journal, set_aside, with_suffix};
 pub use error::{DiskError, is_damage};

@@ -1,20 +1,15 @@
+use alumet_shared_sqlite_file::testkit::{Watched, folder};
 use rusqlite::ffi;
 
-use crate::disk::{alone, control};
-use crate::vfs;
 use crate::workload::Readers;
 use crate::workload::{Workload, check};
 
 /// A little of everything; gives how many operations it took.
 fn run(failing: std::ops::Range<usize>, code: i32) -> usize {
-    let folder = tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap());
+    let folder = folder().unwrap();
     let mut work = Workload::new(folder.path());
-    {
-        let mut control = control();
-        control.count = 0;
-        control.failing = failing;
-        control.code = code;
-    }
+    let watched = Watched::new(folder.path());
+    watched.fail(failing, code);
     let mut spool = work.open();
     spool.reader_of("output");
     for round in 0..6 {
@@ -30,19 +25,14 @@ fn run(failing: std::ops::Range<usize>, code: i32) -> usize {
         }
     }
     drop(spool);
-    let count = {
-        let mut control = control();
-        control.failing = 0..0;
-        control.count
-    };
+    let count = watched.count();
+    drop(watched);
     check(work.config.clone(), &work.promise, work.last);
     count
 }
 
 #[test]
 fn after_any_operation_that_fails_the_spool_recovers_and_keeps_its_promises() {
-    let _alone = alone();
-    vfs::install();
     let operations = run(0..0, 0);
     assert!(operations > 60, "{operations}");
     let mut runs = 0;

@@ -5,8 +5,6 @@
     reason = "a test ends with a panic when something is missing"
 )]
 
-mod disk;
 mod faults;
 mod power;
-mod vfs;
 mod workload;

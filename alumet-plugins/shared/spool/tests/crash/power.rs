@@ -1,25 +1,17 @@
 use std::path::{Path, PathBuf};
 
 use alumet_shared_spool::SpoolConfig;
+use alumet_shared_sqlite_file::testkit::{Operation, Watched, folder, power_failures};
 
-use crate::disk::{Files, Operation, Random, alone, control};
-use crate::vfs;
 use crate::workload::Readers;
 use crate::workload::{Promise, Workload, check};
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
-}
 
 /// Appends, acknowledges, commits and reopens; gives every operation on the files and all promises.
 fn record(folder: &Path, rounds: u64) -> (Vec<Operation>, Vec<(Promise, u64)>) {
     let mut work = Workload::new(folder);
     let mut promises = Vec::new();
-    {
-        let mut control = control();
-        control.recorded = Some(Vec::new());
-        control.beside = Some((folder.join("spool.db-noted"), Vec::new()));
-    }
+    let watched = Watched::new(folder);
+    watched.record(Some(folder.join("spool.db-noted")));
     let mut spool = work.open();
     spool.reader_of("output");
     for round in 0..rounds {
@@ -31,30 +23,31 @@ fn record(folder: &Path, rounds: u64) -> (Vec<Operation>, Vec<(Promise, u64)>) {
         }
         // What comes after it may be on disk by then, but need not.
         work.commit(&spool);
-        promise(&mut promises, &work);
+        promise(&watched, &mut promises, &work);
         if round % 40 == 39 {
             drop(spool);
             spool = work.open();
         }
     }
+    assert!(
+        !folder.join("spool.db-shm").exists(),
+        "a spool needs no shared memory"
+    );
     drop(spool);
-    promise(&mut promises, &work);
-    let operations = control().recorded.take().unwrap();
-    (operations, promises)
+    promise(&watched, &mut promises, &work);
+    (watched.recorded(), promises)
 }
 
-fn promise(promises: &mut Vec<(Promise, u64)>, work: &Workload) {
-    control().record(|| Operation::Promise(promises.len()));
+fn promise(watched: &Watched, promises: &mut Vec<(Promise, u64)>, work: &Workload) {
+    watched.promise(promises.len());
     promises.push((work.promise.clone(), work.last));
 }
 
 /// Each operation could be the last. What was not synced by then is there, is not, or is there in part.
 #[test]
 fn what_was_committed_is_there_after_a_power_failure_at_any_operation() {
-    let _alone = alone();
-    vfs::install();
     let points: usize = std::env::var("ALUMET_CRASH_POINTS").map_or(10_000, |text| text.parse().unwrap());
-    let home = folder();
+    let home = folder().unwrap();
     let (operations, promises) = record(home.path(), 160);
     assert!(
         operations
@@ -69,51 +62,22 @@ fn what_was_committed_is_there_after_a_power_failure_at_any_operation() {
         operations.iter().filter(is_noted).count() >= 160,
         "each commit is noted"
     );
-    // All from the fourth on are accidental, each in another way.
-    let variants = points.div_ceil(operations.len()).max(6);
-    let total = operations.len() * variants;
-    let mut random = Random(0x5eed_5eed_5eed_5eed);
-    let mut files = Files::default();
-    let mut promise = (Promise::default(), 0);
-    let mut checked = 0;
-    for operation in &operations {
-        files.apply(operation);
-        if let Operation::Promise(number) = operation {
-            promise = promises[*number].clone();
-        }
-        for variant in 0..variants as u64 {
-            if random.below(total as u64) >= points as u64 {
-                continue;
-            }
-            checked += 1;
-            let crashed = folder();
-            files.materialize(crashed.path(), variant, &mut random);
-            let config = SpoolConfig {
-                path: Some(crashed.path().join("spool.db")),
-                root: crashed.path().to_owned(),
-                ..SpoolConfig::default()
-            };
-            // Up to the next promise, more may have become durable than was promised.
-            let next = promises
-                .iter()
-                .find(|(next, _)| next.appended > promise.0.appended);
-            let (later, last) = next.map_or((promise.0.clone(), promise.1), |next| next.clone());
-            let tried = later.tried.max(promise.0.tried);
-            check(
-                config,
-                &Promise {
-                    tried,
-                    ..promise.0.clone()
-                },
-                last,
-            );
-            assert_eq!(set_aside(crashed.path()), Vec::<PathBuf>::new());
-        }
-    }
-    assert!(
-        checked > points * 8 / 10 || checked > total * 8 / 10,
-        "{checked} of {total}"
-    );
+    let checked = power_failures(&operations, points, |crashed, promised| {
+        let (promise, _) = promised.map_or_else(Default::default, |number| promises[number].clone());
+        let config = SpoolConfig {
+            path: Some(crashed.join("spool.db")),
+            root: crashed.to_owned(),
+            ..SpoolConfig::default()
+        };
+        // Up to the next promise, more may have become durable than was promised.
+        let next = promises.iter().find(|(next, _)| next.appended > promise.appended);
+        let (later, last) = next.map_or_else(|| (promise.clone(), promise.appended), Clone::clone);
+        let tried = later.tried.max(promise.tried);
+        check(config, &Promise { tried, ..promise }, last);
+        assert_eq!(set_aside(crashed), Vec::<PathBuf>::new());
+    });
+    let checked = checked.unwrap();
+    assert!(checked > points * 8 / 10, "{checked} of {points}");
     println!("{checked} crashes at {} operations", operations.len());
 }
 

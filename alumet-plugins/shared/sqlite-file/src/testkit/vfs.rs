@@ -13,7 +13,7 @@ use std::sync::Once;
 
 use rusqlite::ffi;
 
-use crate::disk::{Operation, happens};
+use super::{Operation, happens};
 
 /// One open file: first what SQLite sees, then the path, and the file of the system behind it in memory.
 #[repr(C)]
@@ -23,7 +23,7 @@ struct File {
 }
 
 /// Makes this file system the default of the process.
-pub(crate) fn install() {
+pub(super) fn install() {
     static ONCE: Once = Once::new();
     // SAFETY: both structures live for ever, and the table has the layout of the system's with other functions.
     ONCE.call_once(|| unsafe {
@@ -45,8 +45,8 @@ pub(crate) fn install() {
 }
 
 static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
-    // Version 1 has no shared memory: the spool must not need it.
-    iVersion: 1,
+    // Version 2 has shared memory, which no power failure leaves.
+    iVersion: 2,
     xClose: Some(close),
     xRead: Some(read),
     xWrite: Some(write),
@@ -59,10 +59,10 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
     xFileControl: Some(file_control),
     xSectorSize: Some(sector_size),
     xDeviceCharacteristics: Some(device_characteristics),
-    xShmMap: None,
-    xShmLock: None,
-    xShmBarrier: None,
-    xShmUnmap: None,
+    xShmMap: Some(map_shared),
+    xShmLock: Some(lock_shared),
+    xShmBarrier: Some(order_shared),
+    xShmUnmap: Some(unmap_shared),
     xFetch: None,
     xUnfetch: None,
 };
@@ -116,7 +116,7 @@ unsafe extern "C" fn open(
     unsafe {
         (*file).pMethods = ptr::null();
         let path = to_path(name);
-        if let Err(code) = happens(|| Operation::Create(path.clone())) {
+        if let Err(code) = happens(&path, || Operation::Create(path.clone())) {
             return code;
         }
         let system = system(vfs);
@@ -138,7 +138,8 @@ unsafe extern "C" fn open(
 unsafe extern "C" fn delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, flush: c_int) -> c_int {
     // SAFETY: SQLite gives its own structures.
     unsafe {
-        if let Err(code) = happens(|| Operation::Delete(to_path(name))) {
+        let path = to_path(name);
+        if let Err(code) = happens(&path, || Operation::Delete(path.clone())) {
             return code;
         }
         let system = system(vfs);
@@ -182,7 +183,9 @@ unsafe extern "C" fn write(
     let bytes = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), length as usize) };
     // SAFETY: the file is open.
     let path = unsafe { path(file) };
-    match happens(|| Operation::Write(path, at as usize, bytes.to_vec())) {
+    match happens(&path, || {
+        Operation::Write(path.clone(), at as usize, bytes.to_vec())
+    }) {
         Ok(()) => forward!(file, xWrite, from, length, at),
         Err(code) => code,
     }
@@ -191,7 +194,7 @@ unsafe extern "C" fn write(
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: i64) -> c_int {
     // SAFETY: the file is open.
     let path = unsafe { path(file) };
-    match happens(|| Operation::Truncate(path, length as usize)) {
+    match happens(&path, || Operation::Truncate(path.clone(), length as usize)) {
         Ok(()) => forward!(file, xTruncate, length),
         Err(code) => code,
     }
@@ -201,7 +204,7 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _flags: c_int) -> c_int 
     // SAFETY: the file is open.
     let path = unsafe { path(file) };
     // The disk itself is left in peace: what counts is what was asked of it.
-    happens(|| Operation::Sync(path)).map_or_else(|code| code, |()| ffi::SQLITE_OK)
+    happens(&path, || Operation::Sync(path.clone())).map_or_else(|code| code, |()| ffi::SQLITE_OK)
 }
 
 unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> c_int {
@@ -230,4 +233,37 @@ unsafe extern "C" fn sector_size(file: *mut ffi::sqlite3_file) -> c_int {
 
 unsafe extern "C" fn device_characteristics(file: *mut ffi::sqlite3_file) -> c_int {
     forward!(file, xDeviceCharacteristics)
+}
+
+unsafe extern "C" fn map_shared(
+    file: *mut ffi::sqlite3_file,
+    page: c_int,
+    size: c_int,
+    extend: c_int,
+    to: *mut *mut c_void,
+) -> c_int {
+    forward!(file, xShmMap, page, size, extend, to)
+}
+
+unsafe extern "C" fn lock_shared(
+    file: *mut ffi::sqlite3_file,
+    from: c_int,
+    count: c_int,
+    how: c_int,
+) -> c_int {
+    forward!(file, xShmLock, from, count, how)
+}
+
+unsafe extern "C" fn order_shared(file: *mut ffi::sqlite3_file) {
+    // SAFETY: the file was opened by `open`, so there is one of the system behind it with all methods.
+    unsafe {
+        let inner = inner(file);
+        if let Some(order) = (*(*inner).pMethods).xShmBarrier {
+            order(inner);
+        }
+    }
+}
+
+unsafe extern "C" fn unmap_shared(file: *mut ffi::sqlite3_file, delete: c_int) -> c_int {
+    forward!(file, xShmUnmap, delete)
 }

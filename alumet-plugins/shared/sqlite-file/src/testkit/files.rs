@@ -1,86 +1,14 @@
-//! What SQLite has done to its files, what of it would be there after a power failure, and what is to fail.
+//! Files as a disk holds them: what was synced, and what has come since.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use parking_lot::{Mutex, MutexGuard};
-
-/// One operation on a file.
-#[derive(Debug, Clone)]
-pub(crate) enum Operation {
-    Create(PathBuf),
-    Write(PathBuf, usize, Vec<u8>),
-    Truncate(PathBuf, usize),
-    Sync(PathBuf),
-    Delete(PathBuf),
-    /// The workload has been told that this much is safe.
-    Promise(usize),
-}
-
-/// What the operations do besides their work.
-#[derive(Debug, Default)]
-pub(crate) struct Control {
-    /// All operations, if they are recorded.
-    pub(crate) recorded: Option<Vec<Operation>>,
-    /// A file that is written without SQLite, and what was in it when it was last looked at.
-    pub(crate) beside: Option<(PathBuf, Vec<u8>)>,
-    /// How many operations there were.
-    pub(crate) count: usize,
-    /// These fail, with this code of SQLite.
-    pub(crate) failing: std::ops::Range<usize>,
-    pub(crate) code: i32,
-}
-
-static CONTROL: Mutex<Control> = Mutex::new(Control {
-    recorded: None,
-    beside: None,
-    count: 0,
-    failing: 0..0,
-    code: 0,
-});
-
-pub(crate) fn control() -> MutexGuard<'static, Control> {
-    CONTROL.lock()
-}
-
-/// One test at a time: there is one control for the process.
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock()
-}
-
-impl Control {
-    /// Records an operation, and before it what was written beside the files of SQLite since the last one.
-    pub(crate) fn record(&mut self, operation: impl FnOnce() -> Operation) {
-        let Some(recorded) = &mut self.recorded else {
-            return;
-        };
-        if let Some((path, known)) = &mut self.beside
-            && let Ok(now) = std::fs::read(&*path)
-            && now != *known
-        {
-            recorded.push(Operation::Write(path.clone(), 0, now.clone()));
-            *known = now;
-        }
-        recorded.push(operation());
-    }
-}
-
-/// Notes an operation that is about to happen; `Err` if it is to fail.
-pub(crate) fn happens(operation: impl FnOnce() -> Operation) -> Result<(), i32> {
-    let mut control = control();
-    let number = control.count;
-    control.count += 1;
-    if control.failing.contains(&number) {
-        return Err(control.code);
-    }
-    control.record(operation);
-    Ok(())
-}
+use super::Operation;
 
 /// The files as a disk holds them: what was synced, and what has come since.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Files(BTreeMap<PathBuf, File>);
+pub(super) struct Files(BTreeMap<PathBuf, File>);
 
 #[derive(Debug, Default, Clone)]
 struct File {
@@ -128,7 +56,7 @@ impl Change {
 }
 
 impl Files {
-    pub(crate) fn apply(&mut self, operation: &Operation) {
+    pub(super) fn apply(&mut self, operation: &Operation) {
         match operation {
             Operation::Create(path) => {
                 let is_there = self.0.get(path).is_some_and(|file| !file.deleted);
@@ -168,7 +96,7 @@ impl Files {
     }
 
     /// Writes what a power failure leaves of the files: of what was not synced, an accidental part.
-    pub(crate) fn materialize(&self, folder: &Path, variant: u64, random: &mut Random) {
+    pub(super) fn materialize(&self, folder: &Path, variant: u64, random: &mut Random) -> io::Result<()> {
         for (path, file) in &self.0 {
             // A deletion may not have reached the disk.
             if file.deleted && variant != 3 {
@@ -199,17 +127,18 @@ impl Files {
                     }
                 }
             }
-            std::fs::write(folder.join(path.file_name().unwrap()), content).unwrap();
+            std::fs::write(folder.join(path.file_name().unwrap_or_default()), content)?;
         }
+        Ok(())
     }
 }
 
 /// Numbers without rhyme or reason (xorshift64).
 #[derive(Debug)]
-pub(crate) struct Random(pub(crate) u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    pub(crate) const fn below(&mut self, limit: u64) -> u64 {
+    pub(super) const fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
