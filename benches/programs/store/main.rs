@@ -36,7 +36,10 @@ fn main() -> ExitCode {
         Some("ingest") => ingest::run(number(1, 8000), number(2, 8_000_000), number(3, 100) as u64),
         Some("clients") => clients::run(number(1, 16), number(2, 8000), number(3, 10), number(4, 10)),
         Some("query") => query::run(number(1, 100), number(2, 10_000)),
-        Some("open") => open::run(number(1, 2), number(2, 8000)),
+        Some("open") => {
+            let gib = arguments.get(1).map(|text| text.parse().expect("a number"));
+            open::run(gib.unwrap_or(2.0), number(2, 8000));
+        }
         Some("beside") => beside::run(number(1, 800), number(2, 24)),
         // Started by `open`.
         Some("opened") => open::opened(&arguments[1], arguments[2].parse().expect("an instant")),

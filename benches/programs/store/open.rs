@@ -16,10 +16,12 @@ use crate::question::{Asker, all_of, memory_of, ms, steps};
 /// From one sample of a series to the next.
 const INTERVAL: i64 = 10 * SECOND;
 
+const GIB: f64 = (1 << 30) as f64;
+
 /// Makes a store of about so many GiB, and opens it: from the disk, and from the page cache.
-pub(crate) fn run(gib: usize, series: usize) {
+pub(crate) fn run(gib: f64, series: usize) {
     let folder = tempfile::tempdir().expect("a folder");
-    let until = make(folder.path(), (gib as u64) << 30, series.div_ceil(8));
+    let until = make(folder.path(), (gib * GIB) as u64, series.div_ceil(8));
     for is_cached in [false, true] {
         if !is_cached {
             forget(folder.path());
@@ -56,9 +58,9 @@ fn make(folder: &Path, bytes: u64, groups: usize) -> i64 {
     }
     drop(store);
     println!(
-        "{:.2} GiB: {} days of {} series every 10 s, {samples} samples; made in {:.0} s",
-        size(folder) as f64 / (1 << 30) as f64,
-        (machine.now() - first) / DAY,
+        "{:.2} GiB: {:.1} days of {} series every 10 s, {samples} samples; made in {:.0} s",
+        size(folder) as f64 / GIB,
+        (machine.now() - first) as f64 / DAY as f64,
         groups * 8,
         begin.elapsed().as_secs_f64()
     );

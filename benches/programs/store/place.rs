@@ -43,10 +43,10 @@ pub(crate) fn size(folder: &Path) -> u64 {
         .sum()
 }
 
-/// Waits until whoever writes there has nothing to do: for some seconds nothing changes.
-pub(crate) fn settle<T: PartialEq>(state: impl Fn() -> T) {
+/// Waits until whoever writes there has nothing to do: nothing changes for so long.
+pub(crate) fn settle<T: PartialEq>(quiet: Duration, state: impl Fn() -> T) {
     let mut last = (state(), Instant::now());
-    while last.1.elapsed() < Duration::from_secs(4) {
+    while last.1.elapsed() < quiet {
         std::thread::sleep(Duration::from_millis(200));
         let state = state();
         if state != last.0 {
@@ -58,5 +58,5 @@ pub(crate) fn settle<T: PartialEq>(state: impl Fn() -> T) {
 /// The same of a store of this process.
 pub(crate) fn settle_store(store: &SeriesStore, folder: &Path) {
     use alumet_shared_query::Backend;
-    settle(|| (store.generation(), size(folder)));
+    settle(Duration::from_secs(4), || (store.generation(), size(folder)));
 }

@@ -22,6 +22,8 @@ use relayed::Relayed;
 use remote_write::RemoteWrite;
 use server::{Kind, Server};
 
+/// VictoriaMetrics writes what came in the last five seconds.
+const QUIET: Duration = Duration::from_secs(10);
 /// How often each question is asked.
 const TIMES: usize = 9;
 
@@ -29,10 +31,12 @@ const TIMES: usize = 9;
 struct Row {
     name: &'static str,
     samples: usize,
-    /// Until the last sample is in an answer.
+    /// Until it has taken all samples, and how much later the last of them is in an answer.
     taken: Duration,
-    /// CPU time until nothing more happens, after which the rest is looked at.
+    found: Duration,
+    /// CPU time until nothing more happens.
     cpu: Duration,
+    /// After it has ended.
     bytes: u64,
     resident_kib: u64,
     peak_kib: u64,
@@ -47,14 +51,17 @@ pub(crate) fn run(series: usize, hours: usize) {
     let groups = span.groups;
     println!(
         "{} series for {hours} h, a sample of each every 10 s; asked by the minute\n\n\
-         | | samples/s | CPU per sample | bytes per sample | RSS; at most | one series | {groups} series |\n\
-         |---|---|---|---|---|---|---|",
+         | | samples/s | found after | CPU per sample | bytes per sample | RSS; at most | one series | {groups} series |\n\
+         |---|---|---|---|---|---|---|---|",
         groups * 8
     );
     in_process(span).print();
     let relayed = Relayed::prepare(span);
-    if let Some(server) = Server::start(Kind::Alumet) {
-        with_server(&server, span, relayed.samples, || relayed.send(server.relay)).print();
+    if let Some(mut server) = Server::start(Kind::Alumet) {
+        with_server(&mut server, span, relayed.samples, |server| {
+            relayed.send(server.relay);
+        })
+        .print();
         println!(
             "\n`alumet-server` has {:.2} bytes per sample more in its spool\n",
             size(server.program.folder()).saturating_sub(size(&server.data())) as f64
@@ -64,8 +71,8 @@ pub(crate) fn run(series: usize, hours: usize) {
     drop(relayed);
     let written = RemoteWrite::prepare(span);
     for kind in [Kind::VictoriaMetrics, Kind::Prometheus] {
-        if let Some(server) = Server::start(kind) {
-            with_server(&server, span, written.samples, || written.send(&server)).print();
+        if let Some(mut server) = Server::start(kind) {
+            with_server(&mut server, span, written.samples, |server| written.send(server)).print();
         }
     }
 }
@@ -76,9 +83,10 @@ impl Row {
         let mib = |kib: u64| kib as f64 / 1024.0;
         let answer = |(time, values): (Duration, usize)| format!("{:.2} ms, {values} values", ms(time));
         println!(
-            "| {} | {:.2} M | {:.0} ns | {:.2} | {:.0} MiB; {:.0} MiB | {} | {} |",
+            "| {} | {:.2} M | {:.2} s | {:.0} ns | {:.2} | {:.0} MiB; {:.0} MiB | {} | {} |",
             self.name,
             samples / self.taken.as_secs_f64() / 1e6,
+            self.found.as_secs_f64(),
             self.cpu.as_nanos() as f64 / samples,
             self.bytes as f64 / samples,
             mib(self.resident_kib),
@@ -118,47 +126,55 @@ fn in_process(span: Span) -> Row {
     let minutes = steps(span.until - span.begin, span.until, MINUTE);
     let metric = Selector::default().with("metric", "memory_usage");
     let ask = |selector: &Selector| middle(|| asker.buckets(selector, minutes));
+    let (one, many) = (ask(&memory_of(0)), ask(&metric));
+    drop(store);
     Row {
         name: "the store in this process",
         samples,
         taken,
+        found: Duration::ZERO,
         cpu,
         bytes: size(folder.path()),
         resident_kib: counted.resident_kib,
         peak_kib: counted.peak_kib,
-        one: ask(&memory_of(0)),
-        many: ask(&metric),
+        one,
+        many,
     }
 }
 
-fn with_server(server: &Server, span: Span, samples: usize, send: impl Fn()) -> Row {
+fn with_server(server: &mut Server, span: Span, samples: usize, send: impl Fn(&Server)) -> Row {
     let pid = server.program.pid();
     let before = Counted::read(pid);
     let start = Instant::now();
-    send();
+    send(server);
+    let taken = start.elapsed();
     let last = format!("{MEMORY}{{resource_consumer_id=\"/pod{}\"}}", span.groups - 1);
     let last = format!("last_over_time({last}[2s])");
     server.wait_until("the last sample", || {
         server.query(&last, span.until + SECOND) == Some(1)
     });
-    let taken = start.elapsed();
+    let found = start.elapsed() - taken;
     let data = server.data();
-    settle(|| size(&data));
+    settle(QUIET, || size(&data));
     let counted = Counted::read(pid);
     let ask = |labels: &str| {
         let expression = format!("max_over_time({MEMORY}{labels}[1m])");
         middle(|| server.query_range(&expression, span.begin + MINUTE, span.until))
     };
+    let one = ask("{resource_consumer_id=\"/pod0\"}");
+    let many = ask("");
+    server.program.end();
     Row {
         name: server.name(),
         samples,
         taken,
+        found,
         cpu: Duration::from_nanos(counted.cpu_nanos - before.cpu_nanos),
         bytes: size(&data),
         resident_kib: counted.resident_kib,
         peak_kib: counted.peak_kib,
-        one: ask("{resource_consumer_id=\"/pod0\"}"),
-        many: ask(""),
+        one,
+        many,
     }
 }
 
