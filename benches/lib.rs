@@ -1,6 +1,7 @@
 //! What the benchmarks have in common: sources and batches of known size.
 
 pub mod counted;
+pub mod drive;
 pub mod groups;
 
 use alumet_core::failure::Failure;

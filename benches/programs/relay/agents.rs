@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use alumet_benches::drive::drive;
 use alumet_core::spool::InstanceId;
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::drive::drive;
 use crate::live::{Live, Notes};
 use crate::machine::SERIES;
 use crate::place::Place;

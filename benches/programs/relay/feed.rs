@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alumet_benches::drive::{Feed, drive, record};
 use alumet_core::failure::Failure;
 use alumet_core::spool::{Definitions, InstanceId, Record};
 use alumet_core::{Batch, Catalog};
@@ -10,7 +11,6 @@ use alumet_shared_batch_encoding::{Encoded, Encoder};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::drive::{Feed, drive, record};
 use crate::machine::Machine;
 
 /// How many different batches there are; they are sent again and again.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alumet_benches::drive::{Feed, record};
 use alumet_core::failure::Failure;
 use alumet_core::spool::{Definitions, Record};
 use alumet_core::{Catalog, Timestamp};
@@ -11,7 +12,6 @@ use alumet_shared_batch_encoding::Encoder;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use crate::drive::{Feed, record};
 use crate::machine::Machine;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -12,7 +12,6 @@
 
 mod agents;
 mod backlog;
-mod drive;
 mod feed;
 mod flow;
 mod hostile;

@@ -1,5 +1,11 @@
 //! What the engine does with the output of a client, without the rest of a pipeline: a thousand of them fit in one process.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a program of the benchmarks has nobody to report to"
+)]
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
@@ -24,7 +30,7 @@ const IN_FLIGHT: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where records come from.
-pub(crate) trait Feed: Send {
+pub trait Feed: Send {
     /// The next record, waiting for it; `None` when there are no more. Nothing is lost when the future is dropped.
     fn next(&mut self) -> impl Future<Output = Option<Record>> + Send;
 
@@ -42,7 +48,10 @@ pub(crate) trait Feed: Send {
 }
 
 /// Sends what the feed gives until everything is acknowledged.
-pub(crate) async fn drive(config: &Config, instance: InstanceId, feed: &mut impl Feed) {
+///
+/// # Panics
+/// When the configuration is none of a client.
+pub async fn drive(config: &Config, instance: InstanceId, feed: &mut impl Feed) {
     let known = Arc::new(Known {
         instance,
         definitions: Mutex::default(),
@@ -95,7 +104,7 @@ pub(crate) async fn drive(config: &Config, instance: InstanceId, feed: &mut impl
 }
 
 /// A batch as a spool gives it to an output.
-pub(crate) fn record(sequence: u64, batch: &Encoded) -> Record {
+pub fn record(sequence: u64, batch: &Encoded) -> Record {
     Record {
         sequence,
         generation: batch.generation,
