@@ -13,7 +13,7 @@ use alumet_shared_query::{
 };
 use rusqlite::{Connection, params};
 
-use crate::entries::Gpu;
+use crate::entries::{Gpu, NODE};
 use crate::find::{self, Found};
 use crate::read::{ReadError, Reader};
 use crate::rows::{HOUR, Resolution, Rows, number};
@@ -280,9 +280,12 @@ pub(crate) fn kept_from(shared: &Shared, reader: &mut Reader, series: &Identity)
         }
         entries.most()
     };
-    let all = Selector::default()
+    let mut all = Selector::default()
         .with("resource_kind", series.resource.kind())
         .with("resource_id", &gpu.bus_id);
+    if !gpu.node.is_empty() {
+        all = all.with(NODE, &gpu.node);
+    }
     let all = shared.find(reader, &all, Range::ALL, &Budget::new(Limits::default()))?;
     let is_same =
         |found: &&Found| Gpu::of(&found.identity.resource, &found.identity.attributes).as_ref() == Some(&gpu);
@@ -324,8 +327,9 @@ fn buckets(
 ) -> Result<Vec<SeriesBuckets>, ReadError> {
     let mut answers: Vec<Buckets> = found.iter().map(|_| Buckets::new(steps)).collect();
     let mut groups: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+    let dropped = Dropped::read(&reader.connection)?.before(Resolution::Raw);
     for (place, series) in found.iter().enumerate() {
-        let whole = whole_from(shared, reader, &series.identity)?;
+        let whole = whole_from(shared, reader, &series.identity, dropped)?;
         groups.entry(whole).or_default().push(place);
     }
     for (whole, places) in groups {
@@ -361,10 +365,14 @@ fn buckets(
     Ok(answers.collect())
 }
 
-/// From when on all samples of a series are there. Before that they were dropped, or there are only the newest of them, and what
-/// they came to.
-fn whole_from(shared: &Shared, reader: &mut Reader, series: &Identity) -> Result<i64, ReadError> {
-    let dropped = Dropped::read(&reader.connection)?.before(Resolution::Raw);
+/// From when on all samples of a series are there: since `dropped`, before which those of all series were dropped, or later, if
+/// before that there are only the newest of them, and what they came to.
+fn whole_from(
+    shared: &Shared,
+    reader: &mut Reader,
+    series: &Identity,
+    dropped: i64,
+) -> Result<i64, ReadError> {
     let oldest = kept_from(shared, reader, series)?;
     if oldest <= dropped {
         return Ok(dropped);

@@ -31,7 +31,7 @@ struct Newest {
 }
 
 /// The attribute that a relay server adds.
-const NODE: &str = "node";
+pub(crate) const NODE: &str = "node";
 
 impl Gpu {
     /// The graphics processor that a series is about.
