@@ -159,3 +159,73 @@ impl Encoder {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alumet_core::catalog::Catalog;
+    use alumet_core::series::Series;
+    use alumet_core::unit::Unit;
+    use alumet_core::{Consumer, Resource};
+
+    use super::*;
+    use crate::config::Subjects;
+
+    alumet_core::metrics! {
+        LEVEL = Gauge<u64> {
+            name: "level",
+            unit: Unit::ONE,
+            description: "For these tests.",
+        };
+    }
+
+    fn encoder() -> Encoder {
+        let config = Config {
+            subjects: Subjects::Gpu,
+            ..Config::default()
+        };
+        Encoder::new(&config, "here".to_owned())
+    }
+
+    fn gpus(catalog: &Catalog, count: usize) -> Vec<Series<u64>> {
+        let metric = catalog.metric(&LEVEL).unwrap();
+        let gpu = |number: usize| {
+            let bus_id = format!("GPU-{number}").into();
+            let series = catalog.series(metric, Resource::Gpu { bus_id }, Consumer::LocalMachine);
+            series.register()
+        };
+        (0..count).map(gpu).collect()
+    }
+
+    fn batch<'a>(catalog: &Catalog, series: impl IntoIterator<Item = &'a Series<u64>>) -> Batch {
+        let mut batch = catalog.batch();
+        for (value, series) in (0..).zip(series) {
+            batch.push(series, Timestamp::from_nanos(1), value);
+        }
+        batch
+    }
+
+    #[test]
+    fn each_subject_has_its_samples_whatever_came_before() {
+        let catalog = Catalog::new();
+        let gpus = gpus(&catalog, 3);
+        let mut used = encoder();
+        for present in [&gpus[..], &gpus[1..], &gpus[..2], &gpus[..]] {
+            let batch = batch(&catalog, present.iter().chain(present));
+            let messages = used.encode(&batch);
+            assert_eq!(messages.len(), present.len());
+            assert_eq!(messages, encoder().encode(&batch));
+        }
+    }
+
+    #[test]
+    fn too_many_subjects_are_forgotten_and_found_again() {
+        let catalog = Catalog::new();
+        let gpus = gpus(&catalog, MOST_SUBJECTS + 1);
+        let mut encoder = encoder();
+        let messages = encoder.encode(&batch(&catalog, &gpus));
+        assert_eq!(messages.len(), gpus.len());
+        let few = batch(&catalog, &gpus[..1]);
+        assert_eq!(encoder.encode(&few).len(), 1);
+        assert_eq!((encoder.lanes.len(), all().len()), (1, 1));
+    }
+}
