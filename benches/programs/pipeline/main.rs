@@ -19,7 +19,10 @@ mod store;
 
 use std::process::ExitCode;
 use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+
+use alumet_core::Timestamp;
+use alumet_core::time::{Clock, SystemClock};
 
 use crate::dump::{Dump, Form, GPUS, METRICS};
 use crate::process::Usage;
@@ -67,7 +70,7 @@ fn run(rounds: u32, seconds: u32, form: Form, poll: &str) -> ExitCode {
     );
     let dump = Dump::new(form);
     let mut shape = Shape::start();
-    let begin = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+    let begin = now();
     let duration = Duration::from_secs(seconds.into());
     let streaming = Streaming {
         rows_per_second: rounds * dump.rows_per_round(),
@@ -132,6 +135,11 @@ fn run(rounds: u32, seconds: u32, form: Form, poll: &str) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// The wall clock.
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now().wall
 }
 
 fn print_costs(before: &[Usage], after: &[Usage], measured: Duration, samples_per_second: f64) {

@@ -4,9 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep, spawn};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use alumet_core::Timestamp;
 
 use crate::dump::{GPUS, METRICS, uuid};
+use crate::now;
 use crate::process::get;
 
 /// How long it waits after each answer.
@@ -23,14 +26,14 @@ pub(crate) struct Latencies(Vec<f64>);
 
 impl Reader {
     /// Asks for what was measured since then.
-    pub(crate) fn start(port: u16, since: Duration) -> Self {
+    pub(crate) fn start(port: u16, since: Timestamp) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&is_over);
         let thread = spawn(move || {
             let mut latencies = Vec::new();
             // One GPU, whose rows come in the midst of each round.
             let series = format!("metric={}&resource_id={}", METRICS[2].0, uuid(GPUS / 2));
-            let mut next = since.as_millis() as i64;
+            let mut next = since.as_nanos() / 1_000_000;
             while !ends.load(Ordering::Relaxed) {
                 let path = format!(
                     "/api/v1/query?{series}&limit=100000&from={}.{:03}",
@@ -38,11 +41,11 @@ impl Reader {
                     next % 1000
                 );
                 let answer = get(port, &path);
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+                let answered = now().as_nanos() as f64 / 1e6;
                 let points = answer["rows"][0]["points"].as_array();
                 for at in points.into_iter().flatten().filter_map(|point| point[0].as_i64()) {
                     // What the answer cuts off is half a millisecond on average.
-                    latencies.push(now.as_secs_f64() * 1000.0 - at as f64);
+                    latencies.push(answered - at as f64);
                     next = next.max(at + 1);
                 }
                 sleep(PAUSE);

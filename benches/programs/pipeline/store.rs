@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use alumet_core::Timestamp;
 use serde_json::Value;
 
 use crate::dump::Expected;
@@ -16,11 +17,11 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// One that listens at this port; `since` is a time since 1970.
-    pub(crate) fn new(port: u16, since: Duration) -> Self {
+    /// One that listens at this port.
+    pub(crate) fn new(port: u16, since: Timestamp) -> Self {
         Self {
             port,
-            range: format!("resource_kind=gpu&from={:.3}", since.as_secs_f64()),
+            range: format!("resource_kind=gpu&from={:.3}", since.as_nanos() as f64 / 1e9),
         }
     }
 
