@@ -9,6 +9,7 @@
 mod bench_agent;
 mod bench_api;
 mod bench_outputs;
+mod bench_pipeline;
 mod bench_relay;
 mod binary;
 mod chaos;
@@ -52,6 +53,8 @@ enum Chore {
     BenchApi(bench_api::Options),
     /// Runs the release agent with each output and a real server, and prints what it costs.
     BenchOutputs(bench_outputs::Options),
+    /// Measures the telemetry of many GPUs from a file through NATS to a reader, with the release server.
+    BenchPipeline(bench_pipeline::Options),
     /// Measures the relay and the spool, with the release agent and server.
     BenchRelay(bench_relay::Options),
     /// Kills agent and server, cuts the network and fills disks at random, for longer than the tests do.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Chore::BenchAgent(options) => bench_agent::run(&workspace, &options),
         Chore::BenchApi(options) => bench_api::run(&workspace, &options),
         Chore::BenchOutputs(options) => bench_outputs::run(&workspace, &options),
+        Chore::BenchPipeline(options) => bench_pipeline::run(&workspace, &options),
         Chore::BenchRelay(options) => bench_relay::run(&workspace, &options),
         Chore::Chaos(options) => chaos::run(&workspace, &options),
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),

@@ -90,7 +90,7 @@ mod payload;
 pub use amendment::Amendment;
 pub use columns::{Columns, ColumnsReader, ColumnsWriter, Place, Section};
 pub use decoder::{Decoded, Decoder, Limits, Watermark};
-pub use encoder::{Encoded, Encoder};
+pub use encoder::{Encoded, Encoder, WholeDictionary, WholeEncoder};
 pub use error::DecodeError;
 
 /// The version of the format that is written, and the only one that is read.

@@ -1,4 +1,5 @@
 mod dictionary;
+mod whole;
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use crate::envelope::Sealer;
 use crate::payload::PayloadWriter;
 
 use dictionary::Dictionary;
+pub use whole::{WholeDictionary, WholeEncoder};
 
 /// Zstandard level of payloads: the columns are small already, and they are many.
 const PAYLOAD_LEVEL: i32 = 1;
@@ -90,11 +92,6 @@ impl Encoder {
         }
     }
 
-    /// Forgets the dictionary: the next batch comes with all definitions that it needs, for readers that have seen none before it.
-    pub fn begin_anew(&mut self) {
-        self.dictionary = Dictionary::new(self.dictionary.generation);
-    }
-
     /// Encodes a batch: its samples, all of which are of the same catalog as those before, and how far its
     /// stream has come.
     ///
@@ -118,16 +115,28 @@ impl Encoder {
                 self.payload.push(known.number, known.metric, timestamp, bits);
             }
         }
-        let payload = self
-            .payload_sealer
-            .seal(&self.payload.finish(&self.dictionary.types, batch.progress()));
-        Encoded {
-            definitions: self.dictionary.take_new(&mut self.definitions_sealer),
-            generation: self.dictionary.generation,
+        let parts = self.payload.finish(&self.dictionary.types, batch.progress());
+        let payload = self.payload_sealer.seal(&parts);
+        let definitions = self.dictionary.take_new(&mut self.definitions_sealer);
+        Encoded::of(payload, self.dictionary.generation, definitions, &self.payload)
+    }
+}
+
+impl Encoded {
+    /// A sealed payload with what its writer knows of it.
+    fn of(
+        payload: Arc<[u8]>,
+        generation: u32,
+        definitions: Option<Definitions>,
+        written: &PayloadWriter,
+    ) -> Self {
+        Self {
+            definitions,
+            generation,
             // 2^32 samples do not fit into a machine.
-            samples: self.payload.len() as u32,
+            samples: written.len() as u32,
             checksum: crc32fast::hash(&payload),
-            time: self.payload.time(),
+            time: written.time(),
             payload,
         }
     }

@@ -4,7 +4,7 @@ use crate::world::{Receiver, batch_of, described, encoded, mixed_batch, series};
 use alumet_core::progress::{Progress, StreamId};
 use alumet_core::time::{Moment, Monotonic};
 use alumet_core::{Catalog, Timestamp, ValueType};
-use alumet_shared_batch_encoding::{Encoder, Watermark};
+use alumet_shared_batch_encoding::{Encoder, Watermark, WholeDictionary, WholeEncoder};
 use proptest::prelude::*;
 
 /// Which series, when, which bits.
@@ -63,22 +63,45 @@ proptest! {
 }
 
 #[test]
-fn an_encoder_that_begins_anew_writes_what_can_be_read_alone() {
+fn batches_that_bring_all_definitions_are_read_alone_and_do_not_depend_on_those_before() {
     let here = Catalog::new();
     let (batch, _series) = mixed_batch(&here, 100);
-    let mut encoder = Encoder::new(0);
-    let first = encoder.encode(&batch);
-    assert!(encoder.encode(&batch).definitions.is_none());
-    encoder.begin_anew();
-    let second = encoder.encode(&batch);
-    assert_eq!(
-        (&first.definitions, &first.payload),
-        (&second.definitions, &second.payload)
-    );
-    assert_eq!(
-        described(&Receiver::new().take(&second).unwrap()),
-        described(&batch)
-    );
+    let part = |places: std::ops::Range<usize>| {
+        let mut part = here.batch();
+        part.extend(batch.samples().skip(places.start).take(places.len()));
+        part
+    };
+    // The same series, some of them, others, and in another order.
+    let mut turned = part(50..100);
+    turned.extend(batch.samples().take(50));
+    let parts = [
+        part(0..100),
+        part(0..100),
+        part(0..50),
+        part(50..100),
+        turned,
+        part(0..100),
+    ];
+    let (mut encoder, mut dictionary) = (WholeEncoder::new(), WholeDictionary::default());
+    for part in parts {
+        let first = Encoder::new(0).encode(&part);
+        let whole = encoder.encode(&part, &mut dictionary);
+        assert_eq!(
+            (&whole.definitions, &whole.payload),
+            (&first.definitions, &first.payload)
+        );
+        assert_eq!(
+            described(&Receiver::new().take(&whole).unwrap()),
+            described(&part)
+        );
+    }
+    // Others share the encoder, and none of their series.
+    let mut other = WholeDictionary::default();
+    for part in [part(0..50), part(0..50)] {
+        let first = Encoder::new(0).encode(&part);
+        encoder.encode(&batch, &mut dictionary);
+        assert_eq!(encoder.encode(&part, &mut other).payload, first.payload);
+    }
 }
 
 #[test]

@@ -1,71 +1,75 @@
 //! The fields of a row, and the numbers in them.
 
-use csv_core::{ReadRecordResult, Reader};
+use memchr::{memchr, memchr2};
 
 /// The fields of one row.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Fields {
-    reader: Reader,
     /// All fields, one after the other.
-    text: Vec<u8>,
+    text: String,
     /// Where each of them ends.
     ends: Vec<usize>,
-    count: usize,
-    row: Vec<u8>,
 }
 
 impl Fields {
     /// No fields yet.
     pub(crate) fn new() -> Self {
-        Self {
-            // Its default has no tables and finds nothing.
-            reader: Reader::new(),
-            text: Vec::new(),
-            ends: Vec::new(),
-            count: 0,
-            row: Vec::new(),
-        }
+        Self::default()
     }
 
-    /// Takes a row apart, of which the line has no end.
+    /// Takes a row apart as RFC 4180 says, of which the line has no end. What follows a quoted text belongs to its field, and a quote
+    /// that does not begin a field is one of its characters.
     ///
     /// # Errors
     /// What is wrong with it. A quote that is not closed spoils this line, and not those that follow.
     pub(crate) fn split(&mut self, line: &[u8]) -> Result<(), &'static str> {
-        if std::str::from_utf8(line).is_err() {
-            return Err("it is not in UTF-8");
+        let line = std::str::from_utf8(line).map_err(|_| "it is not in UTF-8")?;
+        self.text.clear();
+        self.ends.clear();
+        // Some programs begin a file with the mark of its byte order.
+        let mut rest = line.strip_prefix('\u{feff}').unwrap_or(line);
+        loop {
+            if let Some(quoted) = rest.strip_prefix('"') {
+                rest = self.take_quoted(quoted).ok_or("a quote is not closed")?;
+            }
+            let end = memchr2(b',', b'\r', rest.as_bytes()).unwrap_or(rest.len());
+            self.text.push_str(&rest[..end]);
+            self.ends.push(self.text.len());
+            match rest.as_bytes().get(end) {
+                None => return Ok(()),
+                Some(b',') => rest = &rest[end + 1..],
+                Some(_) => return Err("there is a carriage return in it"),
+            }
         }
-        self.row.clear();
-        self.row.extend_from_slice(line);
-        self.row.push(b'\n');
-        self.text.resize(self.row.len(), 0);
-        // Each byte begins at most one field.
-        self.ends.resize(self.row.len() + 1, 0);
-        self.reader.reset();
-        let (result, read, _, count) = self.reader.read_record(&self.row, &mut self.text, &mut self.ends);
-        self.count = count;
-        match result {
-            ReadRecordResult::Record if read == self.row.len() => Ok(()),
-            ReadRecordResult::Record => Err("there is a carriage return in it"),
-            _ => Err("a quote is not closed"),
+    }
+
+    /// Takes what is up to the closing quote; gives what is behind that, if there is one.
+    fn take_quoted<'a>(&mut self, mut rest: &'a str) -> Option<&'a str> {
+        loop {
+            let end = memchr(b'"', rest.as_bytes())?;
+            let (text, behind) = (&rest[..end], &rest[end + 1..]);
+            self.text.push_str(text);
+            // Two of them stand for one.
+            match behind.strip_prefix('"') {
+                None => return Some(behind),
+                Some(more) => rest = more,
+            }
+            self.text.push('"');
         }
     }
 
     /// How many there are.
     pub(crate) const fn len(&self) -> usize {
-        self.count
+        self.ends.len()
     }
 
     /// The field at `index`, without space around it; empty if there is none.
     pub(crate) fn get(&self, index: usize) -> &str {
-        let end_of = |index: usize| self.ends[..self.count].get(index).copied();
+        let end_of = |index: usize| self.ends.get(index).copied();
         let begin = index.checked_sub(1).map_or(Some(0), end_of);
         let range = begin.zip(end_of(index)).map(|(begin, end)| begin..end);
         let field = range.and_then(|range| self.text.get(range));
-        // Of text in UTF-8, what is between commas is, too.
-        std::str::from_utf8(field.unwrap_or_default())
-            .unwrap_or_default()
-            .trim()
+        field.unwrap_or_default().trim()
     }
 }
 
@@ -104,6 +108,13 @@ mod tests {
     fn quotes_hold_commas_and_quotes() {
         let line = br#""a,b", c ,"d=""e"",f",,"#;
         assert_eq!(split(line).unwrap(), ["a,b", "c", "d=\"e\",f", "", ""]);
+        assert_eq!(split(b"\"a\"b\"\",c\"d,\"\"").unwrap(), ["ab\"\"", "c\"d", ""]);
+        assert_eq!(split(b"\"a\r\",b").unwrap(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_mark_of_the_byte_order_is_no_part_of_the_first_field() {
+        assert_eq!(split("\u{feff}\"a\",b".as_bytes()).unwrap(), ["a", "b"]);
     }
 
     #[test]
