@@ -11,6 +11,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::etag::unless_changed;
 use crate::guard::{Guard, admit};
 use crate::layers::around;
+use crate::missing::say_what_is_missing;
 use crate::state::Api;
 use crate::{document, gateway, health, page, prometheus, publish, v1};
 
@@ -47,6 +48,7 @@ pub(crate) fn router(api: Api, guard: Guard, config: &Config) -> Router {
     let guarded = documented
         .nest("/prometheus", prometheus::routes(&api))
         .merge(gateway::routes())
+        .layer(middleware::from_fn_with_state(api.clone(), say_what_is_missing))
         .layer(middleware::from_fn_with_state(api.clone(), unless_changed))
         .layer(middleware::from_fn_with_state(guard, admit));
     let routes = guarded

@@ -77,7 +77,7 @@ pub fn spread(
             points.add(since, bucket.last_at, whole);
         } else {
             points.add(since, bucket.first_at, between);
-            if bucket.first_at < bucket.last_at {
+            if bucket.first_at < bucket.last_at || whole != between {
                 points.add(bucket.first_at, bucket.last_at, whole - between);
             }
         }

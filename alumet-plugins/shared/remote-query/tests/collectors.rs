@@ -282,10 +282,14 @@ async fn an_answer_without_a_collector_is_none_unless_that_is_allowed_and_then_t
     let mut config = config(vec![collector.url(), away.clone()]);
     let ask = async |config: &CollectorsConfig| {
         let gateway = CollectorsBackend::new(config).unwrap();
+        let budget = budget();
         let samples = gateway
-            .samples(&Selector::default(), Range::ALL, None, &budget())
+            .samples(&Selector::default(), Range::ALL, None, &budget)
             .await;
-        (samples, gateway.status().await)
+        (
+            samples.map(|samples| (samples, budget.missing())),
+            gateway.status().await,
+        )
     };
     let (refused, _) = ask(&config).await;
     let text = refused.unwrap_err().to_string();
@@ -296,7 +300,9 @@ async fn an_answer_without_a_collector_is_none_unless_that_is_allowed_and_then_t
 
     config.partial = Partial::Allow;
     let (allowed, status) = ask(&config).await;
-    assert_eq!(allowed.unwrap().len(), 1);
+    let (samples, lacks) = allowed.unwrap();
+    assert_eq!(samples.len(), 1);
+    assert_eq!(lacks, status.problems[..1]);
     assert_eq!(status.series, Some(1));
     let [missing, slow] = &*status.problems else {
         panic!("{status:?}");
@@ -312,7 +318,8 @@ async fn an_answer_without_a_collector_is_none_unless_that_is_allowed_and_then_t
 
     config.addresses = vec![format!("dns:localhost:{}", collector.port)];
     config.partial = Partial::Refuse;
-    assert_eq!(ask(&config).await.0.unwrap().len(), 1);
+    let (samples, lacks) = ask(&config).await.0.unwrap();
+    assert_eq!((samples.len(), lacks.len()), (1, 0));
     config.at_least = 2;
     let text = ask(&config).await.0.unwrap_err().to_string();
     assert!(text.contains("1 addresses and `at_least` 2"), "{text}");

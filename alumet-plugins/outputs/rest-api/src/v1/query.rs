@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::error::{ApiError, ErrorBody};
 
-use super::asked::Asked;
+use super::asked::{Answered, Asked};
 use super::documented::{Formatting, Grouping, Ranging, Selecting};
 use super::format::{Column, Table};
 use super::labels::{By, Labels};
@@ -104,7 +104,7 @@ impl Serialize for Written {
         ("combine" = Option<String>, Query, description = "`sum`, `mean`, `min` or `max` of the series of a group; `sum` if it is not given."),
         ("limit" = Option<usize>, Query, description = "Without an aggregate: so many samples of each series, the newest; 1000 if it is not \
             given.")),
-    responses((status = 200, body = Answer<GroupRow>), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Answered<Answer<GroupRow>>), (status = "default", body = ErrorBody)))]
 pub(super) async fn query(mut asked: Asked) -> Result<Response, ApiError> {
     let parameters = &mut asked.parameters;
     let selector = parameters.selector()?;
@@ -152,7 +152,7 @@ pub(super) async fn query(mut asked: Asked) -> Result<Response, ApiError> {
         step_ms: step.map(|step| u64::try_from(step.as_millis()).unwrap_or(u64::MAX)),
         ..Answer::of(range, rows.collect())
     };
-    asked.format.answer(&body, || {
+    asked.answer(&body, || {
         let lines = || body.rows.iter().map(|row| (row.points.len(), row.labels.iter()));
         let each = |text: fn(&GroupRow) -> String| {
             let rows = body.rows.iter();
@@ -212,7 +212,7 @@ async fn samples(
         limited,
         ..Answer::of(range, rows.collect())
     };
-    asked.format.answer(&body, || {
+    asked.answer(&body, || {
         let all = || found.iter().flat_map(SeriesSamples::iter);
         let lines = found.iter().map(|samples| {
             (
