@@ -102,6 +102,12 @@ impl Budget {
         self.check()
     }
 
+    /// How many samples may still be read.
+    pub fn samples_left(&self) -> u64 {
+        let spent = self.0.samples.load(Ordering::Relaxed);
+        self.0.limits.samples.saturating_sub(spent)
+    }
+
     /// Whether so many series may be looked into.
     ///
     /// # Errors
@@ -123,6 +129,7 @@ impl Budget {
 
 fn within(wanted: u64, limit: u64, what: &'static str, remedy: &'static str) -> Result<(), QueryError> {
     if wanted > limit {
+        let remedy = remedy.into();
         return Err(QueryError::TooMuch { what, limit, remedy });
     }
     Ok(())

@@ -22,10 +22,20 @@ pub struct Listed(Mutex<List>);
 struct List {
     all: Vec<SeriesSamples>,
     generation: u64,
-    /// Until when samples are thinned out, and how long the intervals are that are kept, in nanoseconds.
-    thinned: Option<(i64, i64)>,
+    kept: Option<Kept>,
     asked: Vec<(&'static str, Selector)>,
     problems: Vec<String>,
+}
+
+/// Intervals that are kept of samples.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    /// From when on there are samples, in nanoseconds since 1970.
+    raw_from: i64,
+    /// Until when there are intervals.
+    until: i64,
+    /// How long these are.
+    interval: i64,
 }
 
 impl Listed {
@@ -61,8 +71,22 @@ impl Listed {
     }
 
     /// From now on, samples before then are thinned out: there are intervals of so many nanoseconds of them.
-    pub fn thin_out(&self, before: Timestamp, kept: i64) {
-        self.0.lock().thinned = Some((before.as_nanos(), kept));
+    pub fn thin_out(&self, before: Timestamp, interval: i64) {
+        let before = before.as_nanos();
+        self.0.lock().kept = Some(Kept {
+            raw_from: before,
+            until: before,
+            interval,
+        });
+    }
+
+    /// From now on, there are intervals of so many nanoseconds beside all samples.
+    pub fn sum_up(&self, interval: i64) {
+        self.0.lock().kept = Some(Kept {
+            raw_from: i64::MIN,
+            until: i64::MAX,
+            interval,
+        });
     }
 
     /// Something is wrong with it from now on.
@@ -136,7 +160,7 @@ impl Backend for Listed {
         newest: Option<usize>,
         budget: &Budget,
     ) -> Result<Vec<SeriesSamples>, QueryError> {
-        let raw_from = self.0.lock().thinned.map_or(i64::MIN, |(before, _)| before);
+        let raw_from = self.0.lock().kept.map_or(i64::MIN, |kept| kept.raw_from);
         let range = Range {
             from: range.from.max(raw_from),
             ..range
@@ -159,10 +183,12 @@ impl Backend for Listed {
         steps: Steps,
         budget: &Budget,
     ) -> Result<Vec<SeriesBuckets>, QueryError> {
-        let thinned = self.0.lock().thinned;
-        // Of what is thinned out, the beginning of an interval counts.
-        let kept_of = |at: Timestamp| match thinned {
-            Some((before, kept)) if at.as_nanos() < before => at.as_nanos().div_euclid(kept) * kept,
+        let kept = self.0.lock().kept;
+        // Of what is kept, the beginning of an interval counts.
+        let kept_of = |at: Timestamp| match kept {
+            Some(Kept { until, interval, .. }) if at.as_nanos() < until => {
+                at.as_nanos().div_euclid(interval) * interval
+            }
             _ => at.as_nanos(),
         };
         let found = self.found("buckets", selector, Range::ALL, budget)?.into_iter();

@@ -95,7 +95,9 @@ impl Serialize for Written {
 /// Values of series: samples, or what they come to over the range or in intervals.
 ///
 /// `aggregate` is computed of each series, and `combine` of the series of a group. Without `by`, each series stands alone. Series
-/// whose units measure different things are never in one group. `last` without `step` and `by` is the newest sample, with its
+/// whose units measure different things are never in one group. What a delta or a counter tells is spread evenly over the time since the
+/// sample before it, and `sum` and `rate` of an interval have the part that lies in it; without a sample before it in the last ten
+/// minutes (or interval, up to an hour), all counts where the sample is. `last` without `step` and `by` is the newest sample, with its
 /// time.
 #[utoipa::path(get, path = "/query", tag = "series",
     params(Selecting, Ranging, Grouping, Formatting,

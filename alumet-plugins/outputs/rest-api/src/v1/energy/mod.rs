@@ -124,7 +124,7 @@ impl Asked {
     }
 }
 
-/// The joules of machines, or of consumers, with none counted twice.
+/// The joules of machines, or of consumers, with none counted twice. They are spread over time as those of `query`.
 ///
 /// **Machines** count, unless the parameters select series of consumers, or `by` names what only consumers have: `consumer`,
 /// `namespace`, `part`, …. On each node the meter counts that contains the others: one of the whole node, or else the processor
