@@ -52,8 +52,11 @@ pub async fn with_neighbours(
         .collect())
 }
 
-/// How much arose in each of the intervals, by their beginnings and in order. `amount` is how much arose since the last sample before
-/// a bucket, which may be unknown: until the first sample of the bucket, and until its last.
+/// How much arose since the last sample of the bucket before, which may be unknown: until the first sample of a bucket, and until
+/// its last.
+pub type Amount = fn(Option<&Bucket>, &Bucket) -> (f64, f64);
+
+/// How much arose in each of the intervals, by their beginnings and in order.
 ///
 /// # Errors
 /// When the intervals between samples are more than the budget has.
@@ -61,7 +64,7 @@ pub fn spread(
     buckets: &[Bucket],
     steps: Steps,
     budget: &Budget,
-    mut amount: impl FnMut(Option<&Bucket>, &Bucket) -> (f64, f64),
+    amount: Amount,
 ) -> Result<Vec<(i64, f64)>, QueryError> {
     let mut points = Points {
         steps,

@@ -87,7 +87,7 @@ impl Joules {
         let Some(reading) = Reading::of(metric) else {
             return Ok(None);
         };
-        let (factor, amount): (_, fn(Option<&Bucket>, &Bucket) -> (f64, f64)) = match reading {
+        let (factor, amount): (_, amount::Amount) = match reading {
             Reading::Delta(factor) => (factor, amount::of_delta),
             Reading::Count(factor) => (factor, amount::of_counter),
             Reading::Power(factor) => (factor, integral),
