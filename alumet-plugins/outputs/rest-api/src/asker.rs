@@ -53,7 +53,11 @@ impl FromRequestParts<Api> for Asker {
         Ok(Self {
             backend: Arc::new(Scoped::new(api.whole_backend()?, scope.clone())),
             scope,
-            budget: api.budget(),
+            budget: parts
+                .extensions
+                .get::<Budget>()
+                .cloned()
+                .unwrap_or_else(|| api.budget()),
         })
     }
 }

@@ -27,6 +27,8 @@ const BODY: usize = 1 << 20;
 const GRACE: Duration = Duration::from_secs(1);
 /// Says that a limit was too large, and what it was taken for.
 pub(crate) const LIMIT_CLAMPED: HeaderName = HeaderName::from_static("x-limit-clamped");
+/// Says what an answer lacks.
+pub(crate) const MISSING: HeaderName = HeaderName::from_static("x-missing");
 /// Scripts and styles are the server's own files, and nobody shows its pages within theirs.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -67,7 +69,7 @@ fn cors_layer(cors: &Cors) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods(methods.collect::<Vec<_>>())
         .allow_headers(headers.collect::<Vec<HeaderName>>())
-        .expose_headers([ETAG, LIMIT_CLAMPED])
+        .expose_headers([ETAG, LIMIT_CLAMPED, MISSING])
 }
 
 /// Gives each error a body as all errors have it.

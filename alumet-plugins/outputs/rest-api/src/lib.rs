@@ -12,6 +12,7 @@ mod health;
 mod layers;
 mod live;
 mod matching;
+mod missing;
 mod output;
 mod pace;
 mod page;

@@ -12,6 +12,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::etag::unless_changed;
 use crate::guard::{Guard, admit};
 use crate::layers::around;
+use crate::missing::say_what_is_missing;
 use crate::state::Api;
 use crate::{document, gateway, health, page, prometheus, publish, v1};
 
@@ -51,7 +52,8 @@ pub(crate) fn router(api: Api, guard: Guard, config: &Config) -> Router {
         .layer(
             ServiceBuilder::new()
                 .layer(middleware::from_fn_with_state(guard, admit))
-                .layer(middleware::from_fn_with_state(api.clone(), unless_changed)),
+                .layer(middleware::from_fn_with_state(api.clone(), unless_changed))
+                .layer(middleware::from_fn_with_state(api.clone(), say_what_is_missing)),
         );
     let routes = guarded
         .merge(Router::from(health::routes()))

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use alumet_shared_query::Budget;
 use serde::{Serialize, Serializer};
 
 use crate::labels::Labels;
@@ -94,6 +95,12 @@ impl<T> Answer<T> {
             data,
             warnings: Vec::new(),
         }
+    }
+
+    /// With what the answer lacks.
+    pub(crate) fn lacking(mut self, budget: &Budget) -> Self {
+        self.warnings.extend(budget.missing());
+        self
     }
 }
 

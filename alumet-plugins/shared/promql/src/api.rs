@@ -51,7 +51,8 @@ impl Api {
             at: Seconds(at),
             value: values.first().copied().unwrap_or(f64::NAN),
         };
-        Ok(Answer::of(match self.value(expr, times, parameters).await? {
+        let budget = self.budget(parameters)?;
+        let data = match self.value(expr, times, &budget).await? {
             Value::Scalar(values) => Data::Scalar(first(&values)),
             Value::Text(text) => Data::String((Seconds(at), text)),
             Value::Vector(rows) => {
@@ -79,7 +80,8 @@ impl Api {
                 });
                 Data::Matrix(lines.collect())
             }
-        }))
+        };
+        Ok(Answer::of(data).lacking(&budget))
     }
 
     /// The values of an expression from one time until another.
@@ -127,7 +129,8 @@ impl Api {
                 values: samples.collect(),
             }
         };
-        let mut lines: Vec<Line> = match self.value(expr, times, parameters).await? {
+        let budget = self.budget(parameters)?;
+        let mut lines: Vec<Line> = match self.value(expr, times, &budget).await? {
             Value::Scalar(values) => vec![line(Labels::default(), values.into_iter().map(Some).collect())],
             other => other
                 .rows()
@@ -137,7 +140,7 @@ impl Api {
         };
         lines.retain(|line| !line.values.is_empty());
         lines.sort_by(|one, other| one.metric.cmp(&other.metric));
-        Ok(Answer::of(Data::Matrix(lines)))
+        Ok(Answer::of(Data::Matrix(lines)).lacking(&budget))
     }
 
     /// The series that match one of the `match[]`.
@@ -146,7 +149,8 @@ impl Api {
     /// As [`Self::query`].
     pub async fn series(&self, parameters: &Parameters) -> Result<Answer<Vec<Labels>>, ApiError> {
         parameters.demand("match[]")?;
-        limited(self.matching(parameters).await?, parameters)
+        let budget = self.budget(parameters)?;
+        limited(self.matching(parameters, &budget).await?, parameters, &budget)
     }
 
     /// The names of the labels of the series that match.
@@ -154,9 +158,10 @@ impl Api {
     /// # Errors
     /// As [`Self::query`].
     pub async fn labels(&self, parameters: &Parameters) -> Result<Answer<Vec<Arc<str>>>, ApiError> {
-        let series = self.matching(parameters).await?;
+        let budget = self.budget(parameters)?;
+        let series = self.matching(parameters, &budget).await?;
         let names: BTreeSet<Arc<str>> = series.iter().flat_map(Labels::names).cloned().collect();
-        limited(names, parameters)
+        limited(names, parameters, &budget)
     }
 
     /// The values that a label has in the series that match.
@@ -168,10 +173,11 @@ impl Api {
         label: &str,
         parameters: &Parameters,
     ) -> Result<Answer<Vec<String>>, ApiError> {
-        let series = self.matching(parameters).await?;
+        let budget = self.budget(parameters)?;
+        let series = self.matching(parameters, &budget).await?;
         let values: BTreeSet<&str> = series.iter().map(|labels| labels.get(label)).collect();
         let values = values.into_iter().filter(|value| !value.is_empty());
-        limited(values.map(str::to_owned), parameters)
+        limited(values.map(str::to_owned), parameters, &budget)
     }
 
     /// What is known about metrics, or about one `metric`.
@@ -199,7 +205,7 @@ impl Api {
         for (name, metadata) in metrics {
             all.entry(name).or_default().push(metadata);
         }
-        let Answer { data, warnings, .. } = limited(all, parameters)?;
+        let Answer { data, warnings, .. } = limited(all, parameters, &budget)?;
         let mut answer = Answer::of(data.into_iter().collect());
         answer.warnings = warnings;
         Ok(answer)
@@ -222,14 +228,14 @@ impl Api {
     }
 
     /// Reads what an expression needs, once for all instants, and evaluates it where it keeps nobody from working.
-    async fn value(&self, expr: Expr, times: Times, parameters: &Parameters) -> Result<Value, ApiError> {
-        let budget = self.budget(parameters)?;
+    async fn value(&self, expr: Expr, times: Times, budget: &Budget) -> Result<Value, ApiError> {
         let mut loaded = Vec::new();
         for (selection, function) in selections(&expr) {
             let wanted = times.wanted(selection, function);
             let matchers = &selection.matchers;
-            loaded.push(load(&*self.backend, &self.naming, matchers, wanted, &budget).await?);
+            loaded.push(load(&*self.backend, &self.naming, matchers, wanted, budget).await?);
         }
+        let budget = budget.clone();
         let evaluate = move || {
             let mut evaluation = Evaluation {
                 times,
@@ -242,7 +248,7 @@ impl Api {
     }
 
     /// The series that match one of the `match[]`, or all if there is none.
-    async fn matching(&self, parameters: &Parameters) -> Result<BTreeSet<Labels>, ApiError> {
+    async fn matching(&self, parameters: &Parameters, budget: &Budget) -> Result<BTreeSet<Labels>, ApiError> {
         let selectors = parameters.all("match[]").map(parse_selector);
         let mut selectors = selectors.collect::<Result<Vec<_>, _>>()?;
         if selectors.is_empty() {
@@ -257,10 +263,9 @@ impl Api {
         if range.from >= range.until {
             return Err(ApiError::bad_data("`end` is before `start`"));
         }
-        let budget = self.budget(parameters)?;
         let mut all = BTreeSet::new();
         for matchers in selectors {
-            let found = find(&*self.backend, &self.naming, &matchers, range, &budget).await?;
+            let found = find(&*self.backend, &self.naming, &matchers, range, budget).await?;
             all.extend(found.into_iter().map(|found| found.labels));
         }
         Ok(all)
@@ -268,10 +273,14 @@ impl Api {
 }
 
 /// As many as the parameter `limit` allows.
-fn limited<T>(all: impl IntoIterator<Item = T>, parameters: &Parameters) -> Result<Answer<Vec<T>>, ApiError> {
+fn limited<T>(
+    all: impl IntoIterator<Item = T>,
+    parameters: &Parameters,
+    budget: &Budget,
+) -> Result<Answer<Vec<T>>, ApiError> {
     let limit = parameters.limit()?;
     let mut all = all.into_iter();
-    let mut answer = Answer::of(all.by_ref().take(limit).collect());
+    let mut answer = Answer::of(all.by_ref().take(limit).collect()).lacking(budget);
     if all.next().is_some() {
         answer.warnings.push("results truncated due to limit".to_owned());
     }

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::expr::{At, Expr, Selection};
 use crate::function::{Function, Window};
 use crate::labels::Labels;
-use crate::load::Wanted;
+use crate::load::{INTERVALS, Wanted};
 use crate::scraped::Series;
 use crate::window::{Slice, Slider};
 
@@ -65,6 +65,26 @@ impl Times {
             },
             newest: selection.window.is_none() && (self.count() == 1 || selection.at.is_some()),
             values: function.is_none_or(Function::needs_values),
+            longest: self.longest(selection, function),
+        }
+    }
+
+    /// The longest intervals of which what samples came to is enough, in nanoseconds; 0 if all samples are needed.
+    fn longest(&self, selection: &Selection, function: Option<Function>) -> i64 {
+        use Window::{Avg, Count, Irate, Max, Min, Quantile, Sum};
+        let (_, end) = self.window(selection, self.start);
+        let step = if self.count() > 1 { self.step } else { 0 };
+        match (function, selection.window) {
+            (Some(Function::Window(Irate | Quantile)), _) => 0,
+            // Windows of whole intervals.
+            (Some(Function::Window(Avg | Sum | Min | Max | Count)), Some(window)) => {
+                let is_whole = |interval: &i64| [window, step, end].iter().all(|one| one % interval == 0);
+                INTERVALS.into_iter().rfind(is_whole).unwrap_or(0)
+            }
+            // Some samples of each window, as if there had been fewer scrapes.
+            (Some(Function::Window(_)), Some(window)) => window / 4,
+            (_, Some(_)) => 0,
+            (_, None) => self.lookback.min(step),
         }
     }
 }

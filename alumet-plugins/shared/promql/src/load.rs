@@ -18,6 +18,9 @@ use crate::select::{Found, find, narrowed};
 /// In nanoseconds.
 const MINUTE: i64 = 60_000_000_000;
 
+/// The intervals that are read where all samples would be too many, in nanoseconds: those that stores keep.
+pub(crate) const INTERVALS: [i64; 2] = [MINUTE, 60 * MINUTE];
+
 /// What is read of the samples.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
@@ -26,6 +29,8 @@ pub(crate) struct Wanted {
     pub(crate) newest: bool,
     /// Whether the values count that a counter has, and not only how it moves.
     pub(crate) values: bool,
+    /// The longest intervals of which what samples came to is enough, in nanoseconds.
+    pub(crate) longest: i64,
 }
 
 /// Reads the samples of the series that match, in the units and with the sums that a scrape would have shown.
@@ -53,13 +58,28 @@ pub(crate) async fn load(
         wanted.range.from = hour_of(wanted.range.from);
         sums = Some(sums_until(backend, &selector, &found, wanted.range.from, budget).await?);
     }
-    let newest = wanted.newest.then_some(1);
-    let samples = backend.samples(&selector, wanted.range, newest, budget).await?;
+    let interval = interval(backend, &selector, found.len() as u64, wanted, budget).await?;
+    let samples = match interval {
+        Some(_) => Vec::new(),
+        None => {
+            let newest = wanted.newest.then_some(1);
+            backend.samples(&selector, wanted.range, newest, budget).await?
+        }
+    };
     let mut samples: HashMap<_, _> = samples
         .into_iter()
         .map(|samples| (Arc::clone(&samples.series), samples))
         .collect();
-    let mut thinned = thinned(backend, &selector, &found, &samples, wanted, budget).await?;
+    let mut thinned = thinned(
+        backend,
+        &selector,
+        &found,
+        &samples,
+        wanted,
+        interval.unwrap_or(MINUTE),
+        budget,
+    )
+    .await?;
     let mut by_labels: BTreeMap<Labels, Series> = BTreeMap::new();
     for found in found {
         budget.check()?;
@@ -88,6 +108,59 @@ pub(crate) async fn load(
     Ok(by_labels.into_values().collect())
 }
 
+/// The intervals that are read instead of samples, if those are too many for the budget: the shortest of those that are enough.
+///
+/// # Errors
+/// When that is too much as well; it says what would not be.
+async fn interval(
+    backend: &dyn Backend,
+    selector: &Selector,
+    series: u64,
+    wanted: Wanted,
+    budget: &Budget,
+) -> Result<Option<i64>, QueryError> {
+    let Range { from, until } = wanted.range;
+    let length = until.saturating_sub(from);
+    let every = |nanos: i64| series.saturating_mul((length / nanos).unsigned_abs());
+    // What is measured more often than ten times in a second is not looked at beforehand.
+    if wanted.newest || every(100_000_000) <= budget.samples_left() {
+        return Ok(None);
+    }
+    let whole = Steps::whole(Timestamp::from_nanos(from), Timestamp::from_nanos(until));
+    let counted = backend.buckets(selector, whole, budget).await?;
+    let count: u64 = counted
+        .iter()
+        .flat_map(|found| &found.buckets)
+        .map(|bucket| bucket.count)
+        .sum();
+    let left = budget.samples_left();
+    if count <= left {
+        return Ok(None);
+    }
+    let fits = |interval: &i64| every(*interval) <= left;
+    match INTERVALS.into_iter().find(fits) {
+        Some(interval) if interval <= wanted.longest => Ok(Some(interval)),
+        fitting => {
+            let hours = (length as f64 * left as f64 / count as f64 / 3.6e12).floor();
+            let shorter = format!("ask for fewer series, or for a range of {hours}h");
+            let remedy = match fitting {
+                Some(MINUTE) => format!(
+                    "{shorter}, or let `start`, `step` and windows be multiples of 1m, and windows of rates 4m or more"
+                ),
+                Some(_) => format!(
+                    "{shorter}, or let `start`, `step` and windows be multiples of 1h, and windows of rates 4h or more"
+                ),
+                None => shorter,
+            };
+            Err(QueryError::TooMuch {
+                what: "samples",
+                limit: budget.limits().samples,
+                remedy: remedy.into(),
+            })
+        }
+    }
+}
+
 /// What there is in the range before the samples of each series, if a store has thinned those out: the intervals that have ended
 /// by then.
 async fn thinned(
@@ -96,6 +169,7 @@ async fn thinned(
     found: &[Found],
     samples: &HashMap<Arc<Identity>, SeriesSamples>,
     wanted: Wanted,
+    interval: i64,
     budget: &Budget,
 ) -> Result<HashMap<Arc<Identity>, Vec<Bucket>>, QueryError> {
     let range = wanted.range;
@@ -116,14 +190,14 @@ async fn thinned(
     };
     // An interval may have begun an hour before it ends.
     let start = hour_of(found.iter().map(known_from).min().unwrap_or(range.from));
-    let minutes = Steps::aligned(
+    let steps = Steps::aligned(
         Timestamp::from_nanos(start),
         Timestamp::from_nanos(until),
-        Duration::from_nanos(MINUTE.unsigned_abs()),
+        Duration::from_nanos(interval.unsigned_abs()),
     )?;
     let begins: HashMap<&Arc<Identity>, i64> =
         found.iter().map(|found| (&found.series, begin(found))).collect();
-    let intervals = backend.buckets(selector, minutes, budget).await?.into_iter();
+    let intervals = backend.buckets(selector, steps, budget).await?.into_iter();
     let before = intervals.map(|mut found| {
         let begin = begins.get(&found.series).copied().unwrap_or(range.from);
         found

@@ -21,6 +21,17 @@ pub(crate) struct Series {
     pub(crate) values: Vec<f64>,
     /// Whether the values of a counter are what it has counted, and not only how it moves.
     pub(crate) is_whole: bool,
+    /// What the first of the samples stand for, if they are the last ones of intervals.
+    pub(crate) kept: Vec<Kept>,
+}
+
+/// What samples came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) count: f64,
+    pub(crate) sum: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
 }
 
 /// What was read of a series.
@@ -34,19 +45,36 @@ pub(crate) struct Read {
 }
 
 impl Read {
-    /// As samples in the unit of Prometheus, and a delta added up. Of an interval, it is the last sample.
+    /// As samples in the unit of Prometheus, and a delta added up. Of an interval, it is the last sample, with what all came to; a
+    /// delta is taken to have grown evenly in it.
     pub(crate) fn into_series(self, naming: &Naming, found: &Found) -> Series {
         let metric = &found.series.metric;
         let scale = naming.scale(&metric.unit);
         let is_delta = metric.kind == MetricKind::Delta;
-        let (mut times, mut values) = (Vec::new(), Vec::new());
+        let (mut times, mut values, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         // One infinite amount is not to be there for ever.
         let known = self.before.filter(|before| before.is_finite());
         let mut before = known.unwrap_or(0.0);
         for bucket in &self.thinned {
+            let first = before + bucket.first;
             before += bucket.sum;
+            let (mean, min, max, last) = match is_delta {
+                true => ((first + before) / 2.0, first, before, before),
+                false => (
+                    bucket.sum / bucket.count as f64,
+                    bucket.min,
+                    bucket.max,
+                    bucket.last,
+                ),
+            };
             times.push(bucket.last_at);
-            values.push(scale.apply(if is_delta { before } else { bucket.last }));
+            values.push(scale.apply(last));
+            kept.push(Kept {
+                count: bucket.count as f64,
+                sum: scale.apply(mean) * bucket.count as f64,
+                min: scale.apply(min),
+                max: scale.apply(max),
+            });
         }
         let mut sum = self
             .values
@@ -70,6 +98,7 @@ impl Read {
             times,
             values,
             is_whole: !is_delta || self.before.is_some(),
+            kept,
         }
     }
 }
@@ -96,6 +125,7 @@ pub(crate) fn joined(one: Series, other: Series, is_counter: bool) -> Series {
         values: values.collect(),
         times: samples.keys().copied().collect(),
         is_whole: one.is_whole && other.is_whole,
+        kept: Vec::new(),
         labels: one.labels,
     }
 }

@@ -1,10 +1,12 @@
 //! What is computed of the samples in a window.
 
+use std::borrow::Cow;
+
 use alumet_shared_prometheus_names::Number;
 
 use crate::eval::order;
 use crate::function::Window;
-use crate::scraped::Series;
+use crate::scraped::{Kept, Series};
 
 /// The samples of a series with times in `(start, end]`.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,8 @@ pub(crate) struct Slice<'a> {
     /// By how much the counter has fallen until each sample, all together.
     falls: &'a [f64],
     is_whole: bool,
+    /// What the first of the samples stand for.
+    kept: &'a [Kept],
 }
 
 /// Gives the windows of a series one after another.
@@ -58,13 +62,15 @@ impl<'a> Slider<'a> {
             self.first += 1;
         }
         let range = self.first..self.after;
+        let kept = &self.series.kept;
         Slice {
             start,
             end,
             times: &times[range.clone()],
             values: &self.series.values[range.clone()],
-            falls: &self.falls[range],
+            falls: &self.falls[range.clone()],
             is_whole: self.series.is_whole,
+            kept: &kept[range.start.min(kept.len())..range.end.min(kept.len())],
         }
     }
 }
@@ -79,11 +85,19 @@ impl Window {
             Self::Increase => slice.extrapolated(true)?,
             Self::Delta => slice.extrapolated(false)?,
             Self::Irate => slice.instant_rate()?,
-            Self::Avg => sum(values) / values.len() as f64,
-            Self::Sum => sum(values),
-            Self::Min => values.iter().copied().fold(f64::NAN, f64::min),
-            Self::Max => values.iter().copied().fold(f64::NAN, f64::max),
-            Self::Count => values.len() as f64,
+            Self::Avg => sum(&slice.of_all(|kept| kept.sum)) / slice.count(),
+            Self::Sum => sum(&slice.of_all(|kept| kept.sum)),
+            Self::Min => slice
+                .of_all(|kept| kept.min)
+                .iter()
+                .copied()
+                .fold(f64::NAN, f64::min),
+            Self::Max => slice
+                .of_all(|kept| kept.max)
+                .iter()
+                .copied()
+                .fold(f64::NAN, f64::max),
+            Self::Count => slice.count(),
             Self::Last => last,
             Self::Present => 1.0,
             Self::Quantile => quantile(part, values.to_vec()),
@@ -91,7 +105,22 @@ impl Window {
     }
 }
 
-impl Slice<'_> {
+impl<'a> Slice<'a> {
+    /// Something of the samples that others stand for, and the others themselves.
+    fn of_all(self, of: impl Fn(&Kept) -> f64) -> Cow<'a, [f64]> {
+        if self.kept.is_empty() {
+            return Cow::Borrowed(self.values);
+        }
+        let others = self.values[self.kept.len()..].iter().copied();
+        self.kept.iter().map(of).chain(others).collect()
+    }
+
+    /// How many samples there are, with those that others stand for.
+    fn count(self) -> f64 {
+        let others = (self.values.len() - self.kept.len()) as f64;
+        self.kept.iter().fold(others, |sum, kept| sum + kept.count)
+    }
+
     /// By how much the samples have risen in the whole window: what lies between its ends and the samples next to them is taken to
     /// be like the rest, unless it is much longer than between two samples. As `extrapolatedRate` of
     /// <https://github.com/prometheus/prometheus/blob/main/promql/functions.go>.

@@ -13,7 +13,7 @@ use crate::selector::Selector;
 
 /// Has series, and can be asked for them.
 ///
-/// Answers have each series once, in any order. What is selected by a label that the backend cannot look up is selected here, by
+/// Answers have each series once, in any order. What one lacks that is given nevertheless is noted with [`Budget::lack`]. What is selected by a label that the backend cannot look up is selected here, by
 /// [`Selector::selects`].
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {

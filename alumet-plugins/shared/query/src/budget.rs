@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::error::QueryError;
@@ -31,7 +33,7 @@ impl Default for Limits {
     }
 }
 
-/// What is left of the limits of one question. Cheap to clone; all clones are the same budget.
+/// What is left of the limits of one question, and what its answer lacks. Cheap to clone; all clones are the same budget.
 #[derive(Debug, Clone)]
 pub struct Budget(Arc<Inner>);
 
@@ -40,6 +42,7 @@ struct Inner {
     limits: Limits,
     deadline: Instant,
     samples: AtomicU64,
+    missing: Mutex<BTreeSet<String>>,
 }
 
 impl Budget {
@@ -49,12 +52,23 @@ impl Budget {
             limits,
             deadline: Instant::now() + limits.duration,
             samples: AtomicU64::new(0),
+            missing: Mutex::default(),
         }))
     }
 
     /// The limits, whatever is used up of them.
     pub fn limits(&self) -> Limits {
         self.0.limits
+    }
+
+    /// Notes what the answer lacks, for people: who does not answer, and why.
+    pub fn lack(&self, what: String) {
+        self.0.missing.lock().insert(what);
+    }
+
+    /// What the answer lacks; nothing, if it is complete.
+    pub fn missing(&self) -> Vec<String> {
+        self.0.missing.lock().iter().cloned().collect()
     }
 
     /// How long there is still for an answer.
@@ -88,6 +102,12 @@ impl Budget {
         self.check()
     }
 
+    /// How many samples may still be read.
+    pub fn samples_left(&self) -> u64 {
+        let spent = self.0.samples.load(Ordering::Relaxed);
+        self.0.limits.samples.saturating_sub(spent)
+    }
+
     /// Whether so many series may be looked into.
     ///
     /// # Errors
@@ -109,6 +129,7 @@ impl Budget {
 
 fn within(wanted: u64, limit: u64, what: &'static str, remedy: &'static str) -> Result<(), QueryError> {
     if wanted > limit {
+        let remedy = remedy.into();
         return Err(QueryError::TooMuch { what, limit, remedy });
     }
     Ok(())

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -12,7 +14,7 @@ pub enum QueryError {
         /// How many are allowed.
         limit: u64,
         /// How to ask for less.
-        remedy: &'static str,
+        remedy: Cow<'static, str>,
     },
     /// The time for an answer is over.
     #[error("there was no answer in time: ask for a shorter range, fewer series or a longer step")]

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod amount;
 mod backend;
 mod bucket;
 mod budget;
@@ -17,7 +18,7 @@ mod identity;
 mod published;
 mod query;
 mod selector;
-#[cfg(feature = "testkit")]
+#[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
 pub use backend::{Backend, BackendStatus, Range, SeriesBuckets, SeriesEntry, SeriesSamples};

@@ -7,8 +7,9 @@ use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
 use serde::{Deserialize, Serialize};
 
+use crate::amount;
 use crate::backend::{Backend, Range, SeriesBuckets};
-use crate::bucket::{Bucket, Steps, rise};
+use crate::bucket::{Bucket, Steps};
 use crate::budget::Budget;
 use crate::error::QueryError;
 use crate::identity::{Identity, Label};
@@ -35,7 +36,7 @@ pub struct Query {
 /// What is computed of the samples of a series in an interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OverTime {
-    /// How much there was: the sum of a delta, the rise of a counter. A gauge has no sum.
+    /// How much there was: the sum of a delta, the rise of a counter, as [`amount`] has it. A gauge has no sum.
     Sum,
     /// The same per second of the interval.
     Rate,
@@ -102,10 +103,14 @@ impl Query {
         budget.admit_points(steps.count)?;
         let mut series = match self.over_time {
             OverTime::Quantile(part) => quantiles(part, &self.selector, steps, backend, budget).await?,
+            OverTime::Sum => amounts(1.0, &self.selector, steps, backend, budget).await?,
+            OverTime::Rate => {
+                let seconds = steps.step as f64 / 1e9;
+                amounts(seconds, &self.selector, steps, backend, budget).await?
+            }
             over_time => {
                 let found = backend.buckets(&self.selector, steps, budget).await?;
-                let valued = found.into_iter().map(|found| valued(over_time, steps, found));
-                valued.collect::<Result<_, _>>()?
+                found.into_iter().map(|found| valued(over_time, found)).collect()
             }
         };
         // So that a sum of floats does not depend on the backend.
@@ -212,48 +217,58 @@ impl Valued {
     }
 }
 
-fn valued(over_time: OverTime, steps: Steps, found: SeriesBuckets) -> Result<Valued, QueryError> {
-    let metric = &found.series.metric;
-    let (count, amount) = (
-        over_time == OverTime::Count,
-        matches!(over_time, OverTime::Sum | OverTime::Rate),
-    );
-    if amount && metric.kind == MetricKind::Gauge {
-        return Err(QueryError::Invalid(format!(
-            "`{}` is a gauge, which has no sum and no rate: ask for its mean",
-            metric.name
-        )));
-    }
-    let mut before: Option<&Bucket> = None;
-    let points = found.buckets.iter().map(|bucket| {
-        let value = match over_time {
-            OverTime::Sum | OverTime::Rate => {
-                let sum = match metric.kind {
-                    MetricKind::Counter => {
-                        bucket.rise + before.map_or(0.0, |before| rise(before.last, bucket.first))
-                    }
-                    MetricKind::Gauge | MetricKind::Delta => bucket.sum,
-                };
-                match over_time {
-                    OverTime::Rate => sum / (steps.step as f64 / 1e9),
-                    _ => sum,
-                }
-            }
-            OverTime::Mean => bucket.sum / bucket.count as f64,
-            OverTime::Min => bucket.min,
-            OverTime::Max => bucket.max,
-            OverTime::Last | OverTime::Quantile(_) => bucket.last,
-            OverTime::Count => bucket.count as f64,
-        };
-        before = Some(bucket);
-        (bucket.start, value)
-    });
-    let points = points.collect();
-    Ok(Valued {
-        unit: if count { Unit::ONE } else { metric.unit.clone() },
+fn valued(over_time: OverTime, found: SeriesBuckets) -> Valued {
+    let value = |bucket: &Bucket| match over_time {
+        OverTime::Mean => bucket.sum / bucket.count as f64,
+        OverTime::Min => bucket.min,
+        OverTime::Max => bucket.max,
+        OverTime::Count => bucket.count as f64,
+        OverTime::Last | OverTime::Sum | OverTime::Rate | OverTime::Quantile(_) => bucket.last,
+    };
+    let points = found.buckets.iter().map(|bucket| (bucket.start, value(bucket)));
+    Valued {
+        points: points.collect(),
+        unit: match over_time {
+            OverTime::Count => Unit::ONE,
+            _ => found.series.metric.unit.clone(),
+        },
         series: found.series,
-        points,
-    })
+    }
+}
+
+/// How much there was, by so much.
+async fn amounts(
+    by: f64,
+    selector: &Selector,
+    steps: Steps,
+    backend: &dyn Backend,
+    budget: &Budget,
+) -> Result<Vec<Valued>, QueryError> {
+    let mut all = Vec::new();
+    for found in amount::with_neighbours(backend, selector, steps, budget).await? {
+        let metric = &found.series.metric;
+        let amount = match metric.kind {
+            MetricKind::Delta => amount::of_delta,
+            MetricKind::Counter => amount::of_counter,
+            MetricKind::Gauge => {
+                return Err(QueryError::Invalid(format!(
+                    "`{}` is a gauge, which has no sum and no rate: ask for its mean",
+                    metric.name
+                )));
+            }
+        };
+        let mut points = amount::spread(&found.buckets, steps, budget, amount)?;
+        points.iter_mut().for_each(|(_, amount)| *amount /= by);
+        // What is only next to the range is not in it.
+        if !points.is_empty() {
+            all.push(Valued {
+                unit: metric.unit.clone(),
+                series: found.series,
+                points,
+            });
+        }
+    }
+    Ok(all)
 }
 
 async fn quantiles(
@@ -329,95 +344,44 @@ fn all_labels(series: &Identity) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use alumet_core::metric::Metric;
-    use alumet_core::value::{Value, ValueType};
-    use alumet_core::{Attributes, Consumer, Resource, async_trait};
+    use alumet_core::value::ValueType;
+    use alumet_core::{Attributes, Consumer, Resource};
 
-    use crate::backend::{BackendStatus, SeriesEntry, SeriesSamples};
-    use crate::bucket::Buckets;
     use crate::budget::Limits;
+    use crate::testkit::Listed;
 
     use super::*;
 
-    /// A list of samples.
-    struct Listed(Vec<SeriesSamples>);
-
-    #[async_trait]
-    impl Backend for Listed {
-        async fn series(&self, _: &Selector, _: Range, _: &Budget) -> Result<Vec<SeriesEntry>, QueryError> {
-            Ok(Vec::new())
-        }
-
-        async fn samples(
-            &self,
-            selector: &Selector,
-            _: Range,
-            _: Option<usize>,
-            budget: &Budget,
-        ) -> Result<Vec<SeriesSamples>, QueryError> {
-            let found = self.0.iter().filter(|samples| selector.selects(&samples.series));
-            let found: Vec<_> = found.cloned().collect();
-            budget.spend(found.iter().map(|found| found.times.len() as u64).sum())?;
-            Ok(found)
-        }
-
-        async fn buckets(
-            &self,
-            selector: &Selector,
-            steps: Steps,
-            budget: &Budget,
-        ) -> Result<Vec<SeriesBuckets>, QueryError> {
-            let samples = self.samples(selector, Range::ALL, None, budget).await?;
-            let buckets = samples.into_iter().map(|samples| {
-                let mut buckets = Buckets::new(steps);
-                for (at, value) in samples.iter() {
-                    buckets.add(at, value.as_f64());
-                }
-                SeriesBuckets {
-                    series: samples.series,
-                    buckets: buckets.finish(),
-                }
-            });
-            Ok(buckets.collect())
-        }
-
-        async fn status(&self) -> BackendStatus {
-            BackendStatus::default()
-        }
-
-        fn generation(&self) -> Option<u64> {
-            None
-        }
-    }
-
     const SECOND: i64 = 1_000_000_000;
 
-    fn series(kind: MetricKind, unit: Unit, node: &str, samples: &[(i64, f64)]) -> SeriesSamples {
-        let metric = Metric {
-            name: "m".into(),
-            kind,
-            value_type: ValueType::F64,
-            unit,
-            description: "".into(),
-            quality: if node == "b" {
-                Quality::Modelled
-            } else {
-                Quality::Measured
-            },
-        };
-        let identity = Identity {
-            metric: Arc::new(metric),
-            resource: Resource::LocalMachine,
-            consumer: Consumer::LocalMachine,
-            attributes: Attributes::EMPTY.with("node", node.to_owned()),
-        };
-        SeriesSamples {
-            series: Arc::new(identity),
-            times: samples
-                .iter()
-                .map(|(at, _)| Timestamp::from_nanos(at * SECOND))
-                .collect(),
-            values: samples.iter().map(|(_, value)| Value::F64(*value)).collect(),
+    /// A series of a node: its kind, its unit and its samples, by seconds.
+    type Series<'a> = (&'a str, MetricKind, Unit, &'a [(i64, f64)]);
+
+    fn listed(all: &[Series<'_>]) -> Listed {
+        let list = Listed::default();
+        for (node, kind, unit, samples) in all {
+            let metric = Metric {
+                name: "m".into(),
+                kind: *kind,
+                value_type: ValueType::F64,
+                unit: unit.clone(),
+                description: "".into(),
+                quality: match *node {
+                    "b" => Quality::Modelled,
+                    _ => Quality::Measured,
+                },
+            };
+            let identity = Identity {
+                metric: Arc::new(metric),
+                resource: Resource::LocalMachine,
+                consumer: Consumer::LocalMachine,
+                attributes: Attributes::EMPTY.with("node", (*node).to_owned()),
+            };
+            for (at, value) in *samples {
+                list.push(&identity, Timestamp::from_nanos(at * SECOND), *value);
+            }
         }
+        list
     }
 
     fn query(over_time: OverTime) -> Query {
@@ -447,21 +411,22 @@ mod tests {
 
     #[tokio::test]
     async fn each_aggregate_is_what_it_says() {
-        let samples = [(0, 1.0), (5, 4.0), (9, 2.0), (10, 3.0)];
+        // The last one arose after the first interval.
+        let samples = [(0, 1.0), (5, 4.0), (10, 2.0), (13, 3.0)];
         for (kind, over_time, wanted) in [
             (MetricKind::Delta, OverTime::Sum, [7.0, 3.0]),
             (MetricKind::Delta, OverTime::Rate, [0.7, 0.3]),
             // 1, 4 is a rise of 3; then it begins again at 2; and from there to 3.
             (MetricKind::Counter, OverTime::Sum, [5.0, 1.0]),
-            (MetricKind::Gauge, OverTime::Mean, [7.0 / 3.0, 3.0]),
-            (MetricKind::Gauge, OverTime::Min, [1.0, 3.0]),
+            (MetricKind::Gauge, OverTime::Mean, [2.5, 2.5]),
+            (MetricKind::Gauge, OverTime::Min, [1.0, 2.0]),
             (MetricKind::Gauge, OverTime::Max, [4.0, 3.0]),
-            (MetricKind::Gauge, OverTime::Last, [2.0, 3.0]),
-            (MetricKind::Gauge, OverTime::Count, [3.0, 1.0]),
-            (MetricKind::Gauge, OverTime::Quantile(0.5), [2.0, 3.0]),
-            (MetricKind::Gauge, OverTime::Quantile(0.75), [3.0, 3.0]),
+            (MetricKind::Gauge, OverTime::Last, [4.0, 3.0]),
+            (MetricKind::Gauge, OverTime::Count, [2.0, 2.0]),
+            (MetricKind::Gauge, OverTime::Quantile(0.5), [2.5, 2.5]),
+            (MetricKind::Gauge, OverTime::Quantile(0.75), [3.25, 2.75]),
         ] {
-            let backend = Listed(vec![series(kind, Unit::JOULE, "a", &samples)]);
+            let backend = listed(&[("a", kind, Unit::JOULE, &samples)]);
             let rows = ask(&query(over_time), backend).await.unwrap();
             assert_eq!(
                 values(&rows[0]),
@@ -473,7 +438,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gauge_has_no_sum() {
-        let backend = Listed(vec![series(MetricKind::Gauge, Unit::WATT, "a", &[(0, 1.0)])]);
+        let backend = listed(&[("a", MetricKind::Gauge, Unit::WATT, &[(0, 1.0)])]);
         let error = ask(&query(OverTime::Sum), backend).await.unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -484,10 +449,11 @@ mod tests {
     #[tokio::test]
     async fn series_of_a_group_are_added_in_one_unit_and_others_stand_apart() {
         let all = || {
-            Listed(vec![
-                series(MetricKind::Delta, Unit::JOULE, "a", &[(0, 1.0), (10, 2.0)]),
-                series(MetricKind::Delta, Unit::JOULE.milli(), "b", &[(1, 500.0)]),
-                series(MetricKind::Delta, Unit::SECOND, "c", &[(1, 9.0)]),
+            let kind = MetricKind::Delta;
+            listed(&[
+                ("a", kind, Unit::JOULE, &[(0, 1.0), (10, 0.0), (15, 2.0)]),
+                ("b", kind, Unit::JOULE.milli(), &[(1, 500.0)]),
+                ("c", kind, Unit::SECOND, &[(1, 9.0)]),
             ])
         };
         let mut query = query(OverTime::Sum);
@@ -519,12 +485,8 @@ mod tests {
     #[tokio::test]
     async fn a_question_beyond_its_limits_is_refused() {
         let ask = async |limits, query: Query| {
-            let backend = Listed(vec![series(
-                MetricKind::Delta,
-                Unit::JOULE,
-                "a",
-                &[(0, 1.0), (10, 2.0)],
-            )]);
+            let samples = [(0, 1.0), (10, 2.0)];
+            let backend = listed(&[("a", MetricKind::Delta, Unit::JOULE, &samples)]);
             query.run(&backend, &Budget::new(limits)).await
         };
         let limits = Limits {

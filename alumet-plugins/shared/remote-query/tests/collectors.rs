@@ -4,18 +4,17 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::time::Timestamp;
 use alumet_core::unit::Unit;
 use alumet_core::value::{Value, ValueType};
-use alumet_core::{Attributes, Consumer, Resource, async_trait};
+use alumet_core::{Attributes, Consumer, Resource};
 use alumet_shared_http_delivery::testkit::local;
+use alumet_shared_query::testkit::Listed;
 use alumet_shared_query::{
-    Backend, BackendStatus, Buckets, Budget, Identity, Limits, OverTime, Query, QueryError, Range, Selector,
-    SeriesBuckets, SeriesEntry, SeriesSamples, Steps,
+    Backend, Budget, Identity, Limits, OverTime, Query, QueryError, Range, Selector, Steps,
 };
 use alumet_shared_remote_query::{CollectorsBackend, CollectorsConfig, PATH, Partial, answer};
 use alumet_shared_trust::Secret;
@@ -24,7 +23,6 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
 use proptest::prelude::*;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -33,55 +31,15 @@ use tokio_rustls::TlsAcceptor;
 /// A sample: its series, its time, its value.
 type Sample = (usize, i64, u32);
 
-/// A list of samples, which is a backend.
-#[derive(Clone, Default)]
-struct Listed {
-    samples: Arc<Mutex<Vec<SeriesSamples>>>,
-    /// Whether intervals are left of them, and of samples the newest.
-    is_thinned: Arc<AtomicBool>,
-}
-
-impl Listed {
-    /// Has these samples from now on, each once.
-    fn set(&self, samples: &[Sample]) {
-        let mut samples = samples.to_vec();
-        samples.sort_by_key(|(series, at, _)| (*series, *at));
-        samples.dedup_by_key(|(series, at, _)| (*series, *at));
-        let of_series = samples.chunk_by(|(a, ..), (b, ..)| a == b);
-        *self.samples.lock() = of_series
-            .map(|samples| SeriesSamples {
-                series: Arc::new(identity(samples[0].0)),
-                times: samples
-                    .iter()
-                    .map(|(_, at, _)| Timestamp::from_nanos(*at))
-                    .collect(),
-                values: samples
-                    .iter()
-                    .map(|(series, _, value)| value_of(*series, *value))
-                    .collect(),
-            })
-            .collect();
-    }
-
-    fn all_samples(
-        &self,
-        selector: &Selector,
-        range: Range,
-        newest: Option<usize>,
-        budget: &Budget,
-    ) -> Result<Vec<SeriesSamples>, QueryError> {
-        let mut found = self.samples.lock().clone();
-        found.retain(|found| selector.selects(&found.series));
-        for found in &mut found {
-            let kept = found.iter().filter(|(at, _)| range.contains(*at));
-            let mut kept: Vec<_> = kept.collect();
-            let surplus = kept.len().saturating_sub(newest.unwrap_or(usize::MAX));
-            kept.drain(..surplus);
-            budget.spend(kept.len() as u64)?;
-            (found.times, found.values) = kept.into_iter().unzip();
-        }
-        found.retain(|found| !found.times.is_empty());
-        Ok(found)
+/// Makes these the samples of a list.
+fn set(list: &Listed, samples: &[Sample]) {
+    list.clear();
+    for (series, at, value) in samples {
+        list.push(
+            &identity(*series),
+            Timestamp::from_nanos(*at),
+            value_of(*series, *value),
+        );
     }
 }
 
@@ -111,77 +69,9 @@ fn value_of(series: usize, value: u32) -> Value {
     }
 }
 
-#[async_trait]
-impl Backend for Listed {
-    async fn series(
-        &self,
-        selector: &Selector,
-        range: Range,
-        budget: &Budget,
-    ) -> Result<Vec<SeriesEntry>, QueryError> {
-        let samples = self.samples(selector, range, None, budget).await?;
-        let entries = samples.into_iter().map(|samples| SeriesEntry {
-            first_at: samples.times.first().unwrap().as_nanos(),
-            last_at: samples.times.last().unwrap().as_nanos(),
-            series: samples.series,
-        });
-        Ok(entries.collect())
-    }
-
-    async fn samples(
-        &self,
-        selector: &Selector,
-        range: Range,
-        newest: Option<usize>,
-        budget: &Budget,
-    ) -> Result<Vec<SeriesSamples>, QueryError> {
-        let newest = match self.is_thinned.load(Ordering::Relaxed) {
-            true => Some(1),
-            false => newest,
-        };
-        self.all_samples(selector, range, newest, budget)
-    }
-
-    async fn buckets(
-        &self,
-        selector: &Selector,
-        steps: Steps,
-        budget: &Budget,
-    ) -> Result<Vec<SeriesBuckets>, QueryError> {
-        let range = Range {
-            from: steps.start,
-            until: steps.end(),
-        };
-        let samples = self.all_samples(selector, range, None, budget)?;
-        let buckets = samples.into_iter().map(|samples| {
-            let mut buckets = Buckets::new(steps);
-            for (at, value) in samples.iter() {
-                buckets.add(at, value.as_f64());
-            }
-            SeriesBuckets {
-                series: samples.series,
-                buckets: buckets.finish(),
-            }
-        });
-        Ok(buckets.collect())
-    }
-
-    async fn status(&self) -> BackendStatus {
-        BackendStatus {
-            series: Some(self.samples.lock().len() as u64),
-            problems: vec!["the disk is slow".to_owned()],
-            ..BackendStatus::default()
-        }
-    }
-
-    fn generation(&self) -> Option<u64> {
-        None
-    }
-}
-
 /// A collector that answers from a list, as long as `runtime` lives.
 struct Collector {
-    listed: Listed,
+    listed: Arc<Listed>,
     port: u16,
 }
 
@@ -193,14 +83,14 @@ impl Collector {
     async fn with(most: Limits, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let collector = Self {
-            listed: Listed::default(),
+            listed: Arc::default(),
             port: listener.local_addr().unwrap().port(),
         };
-        let listed = collector.listed.clone();
+        let listed = Arc::clone(&collector.listed);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let listed = listed.clone();
-                let service = service_fn(move |request| respond(listed.clone(), most, request));
+                let listed = Arc::clone(&listed);
+                let service = service_fn(move |request| respond(Arc::clone(&listed), most, request));
                 let (tls, connection) = (tls.clone(), hyper::server::conn::http1::Builder::new());
                 tokio::spawn(async move {
                     match tls {
@@ -222,7 +112,7 @@ impl Collector {
 }
 
 async fn respond(
-    listed: Listed,
+    listed: Arc<Listed>,
     most: Limits,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -232,7 +122,7 @@ async fn respond(
         .get("authorization")
         .is_some_and(|token| token == "Bearer t");
     let body = request.into_body().collect().await.unwrap().to_bytes();
-    let (status, body) = match answer(&listed, &body, most).await {
+    let (status, body) = match answer(&*listed, &body, most).await {
         _ if !is_known => (StatusCode::UNAUTHORIZED, b"who are you?".to_vec()),
         Ok(body) => (StatusCode::OK, body),
         Err(error) => (StatusCode::BAD_REQUEST, error.to_string().into_bytes()),
@@ -270,6 +160,9 @@ const STEPS: Steps = Steps {
 async fn all(backend: &dyn Backend, selector: &Selector, range: Range, newest: Option<usize>) -> Vec<String> {
     let mut all = Vec::new();
     let series = backend.series(selector, range, &budget()).await.unwrap();
+    // A collector that has some samples of a series, but none in the range, does not tell of those.
+    all.extend(series.iter().map(|entry| entry.series.to_string()));
+    let series = backend.series(selector, Range::ALL, &budget()).await.unwrap();
     all.extend(series.iter().map(|entry| format!("{entry:?}")));
     let samples = backend.samples(selector, range, newest, &budget()).await.unwrap();
     all.extend(samples.iter().map(|samples| format!("{samples:?}")));
@@ -315,9 +208,9 @@ fn however_samples_are_split_and_repeated_the_answer_is_that_of_one_who_has_all(
                 parts[number].push((series, at, value));
             }
         }
-        list.set(&once);
+        set(&list, &once);
         for (collector, part) in collectors.iter().zip(&parts) {
-            collector.listed.set(part);
+            set(&collector.listed, part);
         }
         let range = Range { from, until: 80 };
         let selector = match only {
@@ -338,8 +231,8 @@ async fn energy_is_the_same_through_a_gateway() {
         Collector::start(Limits::default()).await,
     ];
     // An agent that moves, and sends again what was not acknowledged.
-    collectors[0].listed.set(&[(1, 3, 5), (1, 4, 6), (1, 8, 1)]);
-    collectors[1].listed.set(&[(1, 8, 1), (1, 9, 2), (1, 14, 3)]);
+    set(&collectors[0].listed, &[(1, 3, 5), (1, 4, 6), (1, 8, 1)]);
+    set(&collectors[1].listed, &[(1, 8, 1), (1, 9, 2), (1, 14, 3)]);
     let query = Query {
         selector: Selector::default().with("node", "n1"),
         range: Range { from: 0, until: 20 },
@@ -354,7 +247,8 @@ async fn energy_is_the_same_through_a_gateway() {
         .iter()
         .map(|point| (point.at.as_nanos(), point.value))
         .collect();
-    assert_eq!(points, [(0, -14.0), (10, -3.0)]);
+    // Of the last one, a fifth arose in the first interval.
+    assert_eq!(points, [(0, -14.6), (10, -2.4)]);
 }
 
 #[tokio::test]
@@ -363,10 +257,10 @@ async fn of_samples_that_are_gone_the_fuller_interval_stays() {
         Collector::start(Limits::default()).await,
         Collector::start(Limits::default()).await,
     ];
-    collectors[0].listed.set(&[(0, 4, 1), (0, 5, 1), (0, 8, 1)]);
-    collectors[1].listed.set(&[(0, 5, 1), (0, 8, 1), (0, 14, 1)]);
+    set(&collectors[0].listed, &[(0, 4, 1), (0, 5, 1), (0, 8, 1)]);
+    set(&collectors[1].listed, &[(0, 5, 1), (0, 8, 1), (0, 14, 1)]);
     for collector in &collectors {
-        collector.listed.is_thinned.store(true, Ordering::Relaxed);
+        collector.listed.thin_out(Timestamp::from_nanos(9), 1);
     }
     let gateway = gateway(&collectors);
     let found = gateway
@@ -380,17 +274,22 @@ async fn of_samples_that_are_gone_the_fuller_interval_stays() {
 #[tokio::test]
 async fn an_answer_without_a_collector_is_none_unless_that_is_allowed_and_then_the_status_tells() {
     let collector = Collector::start(Limits::default()).await;
-    collector.listed.set(&[(0, 1, 1)]);
+    set(&collector.listed, &[(0, 1, 1)]);
+    collector.listed.complain("the disk is slow");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let away = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let mut config = config(vec![collector.url(), away.clone()]);
     let ask = async |config: &CollectorsConfig| {
         let gateway = CollectorsBackend::new(config).unwrap();
+        let budget = budget();
         let samples = gateway
-            .samples(&Selector::default(), Range::ALL, None, &budget())
+            .samples(&Selector::default(), Range::ALL, None, &budget)
             .await;
-        (samples, gateway.status().await)
+        (
+            samples.map(|samples| (samples, budget.missing())),
+            gateway.status().await,
+        )
     };
     let (refused, _) = ask(&config).await;
     let text = refused.unwrap_err().to_string();
@@ -401,7 +300,9 @@ async fn an_answer_without_a_collector_is_none_unless_that_is_allowed_and_then_t
 
     config.partial = Partial::Allow;
     let (allowed, status) = ask(&config).await;
-    assert_eq!(allowed.unwrap().len(), 1);
+    let (samples, lacks) = allowed.unwrap();
+    assert_eq!(samples.len(), 1);
+    assert_eq!(lacks, status.problems[..1]);
     assert_eq!(status.series, Some(1));
     let [missing, slow] = &*status.problems else {
         panic!("{status:?}");
@@ -417,7 +318,8 @@ async fn an_answer_without_a_collector_is_none_unless_that_is_allowed_and_then_t
 
     config.addresses = vec![format!("dns:localhost:{}", collector.port)];
     config.partial = Partial::Refuse;
-    assert_eq!(ask(&config).await.0.unwrap().len(), 1);
+    let (samples, lacks) = ask(&config).await.0.unwrap();
+    assert_eq!((samples.len(), lacks.len()), (1, 0));
     config.at_least = 2;
     let text = ask(&config).await.0.unwrap_err().to_string();
     assert!(text.contains("1 addresses and `at_least` 2"), "{text}");
@@ -454,7 +356,7 @@ async fn a_collector_has_limits_of_its_own_which_no_question_stretches() {
         ..Limits::default()
     };
     let collector = Collector::start(most).await;
-    collector.listed.set(&[(0, 1, 1), (0, 2, 1)]);
+    set(&collector.listed, &[(0, 1, 1), (0, 2, 1)]);
     let gateway = gateway(&[collector]);
     let asked = gateway
         .samples(&Selector::default(), Range::ALL, None, &budget())
@@ -486,7 +388,7 @@ async fn the_certificate_of_a_collector_is_that_of_the_name_which_is_looked_up()
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(tls));
     let collector = Collector::with(Limits::default(), Some(tls)).await;
-    collector.listed.set(&[(0, 1, 1)]);
+    set(&collector.listed, &[(0, 1, 1)]);
     let mut config = config(vec![format!("dns:https://localhost:{}", collector.port)]);
     config.http.tls.ca = Some(ca);
     let gateway = CollectorsBackend::new(&config).unwrap();

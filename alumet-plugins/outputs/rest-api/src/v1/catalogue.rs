@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::error::{ApiError, ErrorBody};
 
-use super::asked::Asked;
+use super::asked::{Answered, Asked};
 use super::documented::{Formatting, Paging, Ranging, Selecting};
 use super::format::{Column, Table};
 use super::labels::{Labels, common, node};
@@ -185,7 +185,7 @@ impl Asked {
 
 /// The metrics that have samples in the range.
 #[utoipa::path(get, path = "/metrics", tag = "series", params(Selecting, Ranging, Formatting),
-    responses((status = 200, body = Metrics), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Answered<Metrics>), (status = "default", body = ErrorBody)))]
 pub(super) async fn metrics(mut asked: Asked) -> Result<Response, ApiError> {
     let (found, _) = asked.found(HOUR, false).await?;
     let mut metrics: BTreeMap<_, (&Identity, usize)> = BTreeMap::new();
@@ -215,7 +215,7 @@ pub(super) async fn metrics(mut asked: Asked) -> Result<Response, ApiError> {
     let body = Metrics {
         metrics: metrics.collect(),
     };
-    asked.format.answer(&body, || {
+    asked.answer(&body, || {
         let metrics = body.metrics.iter();
         let texts = metrics.map(|metric| {
             let texts = [
@@ -234,7 +234,7 @@ pub(super) async fn metrics(mut asked: Asked) -> Result<Response, ApiError> {
 
 /// The machines that have samples in the range, without `from` in the last day.
 #[utoipa::path(get, path = "/nodes", tag = "series", params(Selecting, Ranging, Formatting),
-    responses((status = 200, body = Nodes), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Answered<Nodes>), (status = "default", body = ErrorBody)))]
 pub(super) async fn nodes(mut asked: Asked) -> Result<Response, ApiError> {
     let (found, _) = asked.found(DAY, false).await?;
     let silent_since = asked.now.saturating_sub(SILENT_AFTER).as_nanos();
@@ -265,7 +265,7 @@ pub(super) async fn nodes(mut asked: Asked) -> Result<Response, ApiError> {
     let body = Nodes {
         nodes: nodes.collect(),
     };
-    asked.format.answer(&body, || {
+    asked.answer(&body, || {
         let texts = body.nodes.iter().map(|node| {
             let state = match node.state {
                 NodeState::Live => "live",
@@ -292,7 +292,7 @@ fn times(millis: impl Iterator<Item = i64>) -> Column {
 
 /// What is measured.
 #[utoipa::path(get, path = "/resources", tag = "series", params(Selecting, Ranging, Paging, Formatting),
-    responses((status = 200, body = Resources), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Answered<Resources>), (status = "default", body = ErrorBody)))]
 pub(super) async fn resources(mut asked: Asked) -> Result<Response, ApiError> {
     let (found, page) = asked.found(HOUR, true).await?;
     let all = asked.entities(&found, (Label::ResourceKind, Label::ResourceId));
@@ -302,12 +302,12 @@ pub(super) async fn resources(mut asked: Asked) -> Result<Response, ApiError> {
         total: all.len(),
         pagination,
     };
-    asked.format.answer(&body, || entity_table(resources))
+    asked.answer(&body, || entity_table(resources))
 }
 
 /// Who uses what is measured.
 #[utoipa::path(get, path = "/consumers", tag = "series", params(Selecting, Ranging, Paging, Formatting),
-    responses((status = 200, body = Consumers), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Answered<Consumers>), (status = "default", body = ErrorBody)))]
 pub(super) async fn consumers(mut asked: Asked) -> Result<Response, ApiError> {
     let (found, page) = asked.found(HOUR, true).await?;
     let all = asked.entities(&found, (Label::ConsumerKind, Label::ConsumerId));
@@ -317,7 +317,7 @@ pub(super) async fn consumers(mut asked: Asked) -> Result<Response, ApiError> {
         total: all.len(),
         pagination,
     };
-    asked.format.answer(&body, || entity_table(consumers))
+    asked.answer(&body, || entity_table(consumers))
 }
 
 fn entity_table(all: &[Entity]) -> Table {
@@ -334,7 +334,7 @@ fn entity_table(all: &[Entity]) -> Table {
 
 /// The series that have samples in the range, in the order of their labels.
 #[utoipa::path(get, path = "/series", tag = "series", params(Selecting, Ranging, Paging, Formatting),
-    responses((status = 200, body = SeriesList), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Answered<SeriesList>), (status = "default", body = ErrorBody)))]
 pub(super) async fn series(mut asked: Asked) -> Result<Response, ApiError> {
     let (mut found, page) = asked.found(HOUR, true).await?;
     found.sort_by_cached_key(|entry| entry.series.to_string());
@@ -349,7 +349,7 @@ pub(super) async fn series(mut asked: Asked) -> Result<Response, ApiError> {
         total: found.len(),
         pagination,
     };
-    asked.format.answer(&body, || {
+    asked.answer(&body, || {
         Table::labels(
             shown
                 .iter()

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::error::{ApiError, ErrorBody};
 
-use super::asked::Asked;
+use super::asked::{Answered, Asked};
 use super::documented::{Formatting, Grouping, Ranging, Selecting};
 use super::format::{Column, Table};
 use super::labels::{By, Labels};
@@ -95,7 +95,9 @@ impl Serialize for Written {
 /// Values of series: samples, or what they come to over the range or in intervals.
 ///
 /// `aggregate` is computed of each series, and `combine` of the series of a group. Without `by`, each series stands alone. Series
-/// whose units measure different things are never in one group. `last` without `step` and `by` is the newest sample, with its
+/// whose units measure different things are never in one group. What a delta or a counter tells is spread evenly over the time since the
+/// sample before it, and `sum` and `rate` of an interval have the part that lies in it; without a sample before it in the last ten
+/// minutes (or interval, up to an hour), all counts where the sample is. `last` without `step` and `by` is the newest sample, with its
 /// time.
 #[utoipa::path(get, path = "/query", tag = "series",
     params(Selecting, Ranging, Grouping, Formatting,
@@ -104,7 +106,7 @@ impl Serialize for Written {
         ("combine" = Option<String>, Query, description = "`sum`, `mean`, `min` or `max` of the series of a group; `sum` if it is not given."),
         ("limit" = Option<usize>, Query, description = "Without an aggregate: so many samples of each series, the newest; 1000 if it is not \
             given.")),
-    responses((status = 200, body = Answer<GroupRow>), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Answered<Answer<GroupRow>>), (status = "default", body = ErrorBody)))]
 pub(super) async fn query(mut asked: Asked) -> Result<Response, ApiError> {
     let parameters = &mut asked.parameters;
     let selector = parameters.selector()?;
@@ -152,7 +154,7 @@ pub(super) async fn query(mut asked: Asked) -> Result<Response, ApiError> {
         step_ms: step.map(|step| u64::try_from(step.as_millis()).unwrap_or(u64::MAX)),
         ..Answer::of(range, rows.collect())
     };
-    asked.format.answer(&body, || {
+    asked.answer(&body, || {
         let lines = || body.rows.iter().map(|row| (row.points.len(), row.labels.iter()));
         let each = |text: fn(&GroupRow) -> String| {
             let rows = body.rows.iter();
@@ -212,7 +214,7 @@ async fn samples(
         limited,
         ..Answer::of(range, rows.collect())
     };
-    asked.format.answer(&body, || {
+    asked.answer(&body, || {
         let all = || found.iter().flat_map(SeriesSamples::iter);
         let lines = found.iter().map(|samples| {
             (

@@ -3,7 +3,7 @@ use std::fs;
 use alumet_core::testkit::Bench;
 use alumet_plugin_rest_api::{Config, RestApiPlugin};
 use alumet_shared_http_delivery::testkit::{TestServer, local};
-use alumet_shared_remote_query::CollectorsConfig;
+use alumet_shared_remote_query::{CollectorsConfig, Partial};
 use serde_json::json;
 
 use crate::rig::{Server, YEAR_2026, config};
@@ -51,6 +51,58 @@ fn a_gateway_answers_what_its_collectors_have_together() {
     let answer = gateway.get("/api/v1/hosts");
     assert_eq!(answer.status(), 502);
     assert!(answer.message().contains(&away.to_string()), "{answer:?}");
+}
+
+#[test]
+fn an_answer_says_what_it_lacks_in_a_header_and_where_there_is_room_for_it() {
+    let (one, other) = (Server::with_gpus(config()), Server::start(config()));
+    let away = other.port;
+    drop(other);
+    let gateway_of = |ports: &[u16], partial| {
+        Server::start(Config {
+            collectors: Some(CollectorsConfig {
+                partial,
+                ..collectors(ports, None)
+            }),
+            ..config()
+        })
+    };
+    let gateway = gateway_of(&[one.port, away], Partial::Allow);
+    // One that asks the other gateway knows as much.
+    for gateway in [&gateway, &gateway_of(&[gateway.port], Partial::Allow)] {
+        let nodes = gateway.get("/api/v1/nodes?from=0");
+        let missing = nodes.json()["missing"].clone();
+        let text = missing[0].as_str().unwrap();
+        assert!(
+            text.contains(&format!("127.0.0.1:{away} does not answer: ")),
+            "{text}"
+        );
+        assert_eq!(nodes.header("x-missing"), Some(text));
+        assert_eq!(nodes.json()["nodes"].as_array().map(Vec::len), Some(2));
+        let hosts = gateway.get("/api/v1/hosts");
+        assert_eq!(hosts.header("x-missing"), Some(text));
+        assert_eq!(hosts.json().get("missing"), None);
+        for path in [
+            "query?query=up&time=0",
+            "query_range?query=up&start=0&end=1&step=1",
+            "labels",
+            "metadata",
+        ] {
+            let labels = gateway.get(&format!("/prometheus/api/v1/{path}")).json();
+            assert_eq!(labels["warnings"], missing, "{path}");
+        }
+    }
+    assert_eq!(
+        gateway_of(&[gateway.port], Partial::Refuse)
+            .get("/api/v1/nodes")
+            .status(),
+        502
+    );
+    let complete = one.get("/api/v1/nodes?from=0");
+    assert_eq!(
+        (complete.header("x-missing"), complete.json().get("missing")),
+        (None, None)
+    );
 }
 
 #[test]

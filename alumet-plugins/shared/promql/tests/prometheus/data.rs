@@ -6,10 +6,9 @@ use std::sync::Arc;
 use alumet_core::metric::{Metric, MetricKind, Quality};
 use alumet_core::unit::Unit;
 use alumet_core::value::{Value, ValueType};
-use alumet_core::{Attributes, Consumer, Resource};
+use alumet_core::{Attributes, Consumer, Resource, Timestamp};
 use alumet_shared_query::Identity;
-
-use crate::backend::Listed;
+use alumet_shared_query::testkit::Listed;
 
 /// When the first samples are, in seconds since 1970.
 pub(crate) const START: i64 = 1_700_000_000;
@@ -28,7 +27,7 @@ struct Kind {
 
 /// Both sides of the same samples: the backend, and OpenMetrics.
 pub(crate) fn data() -> (Listed, String) {
-    let mut listed = Listed::default();
+    let listed = Listed::default();
     let mut text = String::new();
     let mut random = 1_u64;
     // A linear congruential generator (Knuth, "MMIX"), the same numbers each time.
@@ -130,8 +129,7 @@ pub(crate) fn data() -> (Listed, String) {
                 "resource_kind=\"cpu_package\",resource_id=\"{id}\",{consumer},node=\"{node}\",job_id=\"{job}\",\
                  a_b=\"x\\\"y\"{quality}"
             );
-            let mut samples = Vec::new();
-            let mut sum = 0;
+            let (mut is_first, mut sum) = (true, 0);
             // Some come later, some end earlier, some pause.
             let indices = match id {
                 1 => 60..720,
@@ -148,7 +146,7 @@ pub(crate) fn data() -> (Listed, String) {
                 let (value, shown) = match metric.kind {
                     Delta => {
                         // A delta begins with nothing.
-                        let delta = if samples.is_empty() { 0 } else { number };
+                        let delta = if is_first { 0 } else { number };
                         sum += delta;
                         (Value::U64(delta), sum as f64 / kind.per_unit)
                     }
@@ -179,7 +177,8 @@ pub(crate) fn data() -> (Listed, String) {
                         (Value::F64(value), value)
                     }
                 };
-                samples.push((millis * 1_000_000, value));
+                is_first = false;
+                listed.push(&identity, Timestamp::from_nanos(millis * 1_000_000), value);
                 let shown = match shown {
                     f64::INFINITY => "+Inf".to_owned(),
                     f64::NEG_INFINITY => "-Inf".to_owned(),
@@ -188,7 +187,6 @@ pub(crate) fn data() -> (Listed, String) {
                 let (seconds, rest) = (millis / 1000, millis % 1000);
                 writeln!(text, "{}{{{labels}}} {shown} {seconds}.{rest:03}", kind.sample).unwrap();
             }
-            listed.all.push((Arc::new(identity), samples));
         }
     }
     text.push_str("# EOF\n");

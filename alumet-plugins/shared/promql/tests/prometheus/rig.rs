@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use alumet_shared_promql::{Api, routes};
 use alumet_shared_query::Limits;
+use alumet_shared_query::testkit::Listed;
 use axum::{Extension, Router};
 use serde_json::Value as Json;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-
-use crate::backend::Listed;
 
 /// The API at a port of this machine, until it is dropped.
 pub(crate) struct Server {

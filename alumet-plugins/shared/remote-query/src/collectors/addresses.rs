@@ -43,7 +43,8 @@ struct Known {
 }
 
 /// A collector that is missing in an answer, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{who} does not answer: {why}")]
 pub(super) struct Missing {
     pub(super) who: String,
     pub(super) why: String,

@@ -30,7 +30,7 @@ pub enum Partial {
     /// Nothing: the question fails.
     #[default]
     Refuse,
-    /// It is given; the log and the status say who is missing.
+    /// It is given, and says who is missing; so do the log and the status.
     Allow,
 }
 

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use self::addresses::{Addresses, Missing};
 use self::buckets::Several;
 pub use self::config::{CollectorsConfig, Partial};
-use self::wire::{Asked, LARGEST, Question, Reply};
+use self::wire::{Answer, Asked, LARGEST, Question, Reply};
 pub use self::wire::{PATH, answer};
 use crate::merge;
 
@@ -82,31 +82,43 @@ impl CollectorsBackend {
         for (number, (url, client)) in clients.into_iter().enumerate() {
             let (body, limit) = (body.clone(), asked.limits.duration);
             tasks.spawn(async move {
-                let reply = tokio::time::timeout(limit, reply_of(client, body)).await;
+                let answer = tokio::time::timeout(limit, answer_of(client, body)).await;
                 (
                     number,
                     url,
-                    reply.unwrap_or_else(|_| Err("there was no answer in time".to_owned())),
+                    answer.unwrap_or_else(|_| Err("there was no answer in time".to_owned())),
                 )
             });
         }
         let mut answered = tasks.join_all().await;
         answered.sort_unstable_by_key(|(number, ..)| *number);
         let mut replies = Vec::new();
-        for (_, url, reply) in answered {
+        for (_, url, answer) in answered {
+            let Answer {
+                reply,
+                missing: lacks,
+            } = match answer {
+                Ok(answer) => answer,
+                Err(why) => {
+                    let who = format!("the collector at {url}");
+                    missing.push(Missing { who, why });
+                    continue;
+                }
+            };
+            // It asks others itself.
+            missing.extend(lacks.into_iter().map(|why| Missing {
+                who: format!("a part of the collector at {url}"),
+                why,
+            }));
             match reply {
-                Ok(Reply::Refused(refusal)) => match refusal.into() {
+                Reply::Refused(refusal) => match refusal.into() {
                     QueryError::Unavailable { who, why } => missing.push(Missing {
                         who: format!("{who}, says the collector at {url},"),
                         why,
                     }),
                     error => return Err(error),
                 },
-                Ok(reply) => replies.push((url, reply)),
-                Err(why) => missing.push(Missing {
-                    who: format!("the collector at {url}"),
-                    why,
-                }),
+                reply => replies.push((url, reply)),
             }
         }
         Ok((replies, missing))
@@ -119,6 +131,9 @@ impl CollectorsBackend {
             && (self.partial == Partial::Refuse || replies.is_empty())
         {
             return Err(QueryError::Unavailable { who, why });
+        }
+        for missing in &missing {
+            budget.lack(missing.to_string());
         }
         self.note(missing);
         Ok(replies.into_iter().map(|(_, reply)| reply).collect())
@@ -137,7 +152,7 @@ impl CollectorsBackend {
 }
 
 /// What a collector says.
-async fn reply_of(client: HttpClient, body: Vec<u8>) -> Result<Reply, String> {
+async fn answer_of(client: HttpClient, body: Vec<u8>) -> Result<Answer, String> {
     let (mut bytes, mut is_too_large) = (Vec::new(), false);
     let request = client.post(PATH, "application/json", body);
     let mut take = |piece: &[u8]| {
@@ -151,7 +166,7 @@ async fn reply_of(client: HttpClient, body: Vec<u8>) -> Result<Reply, String> {
         return Err(format!("its answer has more than {LARGEST} bytes"));
     }
     // So much is no work for a thread that others wait for.
-    let decoded = tokio::task::spawn_blocking(move || Reply::decode(&bytes)).await;
+    let decoded = tokio::task::spawn_blocking(move || Answer::decode(&bytes)).await;
     decoded.unwrap_or_else(|error| Err(error.to_string()))
 }
 
@@ -263,11 +278,8 @@ impl Backend for CollectorsBackend {
                 };
             }
         };
-        let missing = missing.iter();
         let mut all = BackendStatus {
-            problems: missing
-                .map(|Missing { who, why }| format!("{who} does not answer: {why}"))
-                .collect(),
+            problems: missing.iter().map(Missing::to_string).collect(),
             ..BackendStatus::default()
         };
         let add =

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub const PATH: &str = "/api/v1/internal/backend";
 
 /// The first byte of an answer.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// How large an answer may be, not compressed.
 pub(super) const LARGEST: u64 = 1 << 30;
@@ -51,7 +51,15 @@ pub(super) enum Question {
     Status,
 }
 
-/// Their results.
+/// An answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Answer {
+    pub(super) reply: Reply,
+    /// What it lacks, for people.
+    pub(super) missing: Vec<String>,
+}
+
+/// The results of the methods of [`Backend`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
     Series(Vec<SeriesEntry>),
@@ -105,8 +113,12 @@ pub async fn answer(backend: &dyn Backend, body: &[u8], most: Limits) -> Result<
         Ok(reply) => reply.unwrap_or_else(|error| Reply::Refused(error.into())),
         Err(_) => Reply::Refused(Refusal::Deadline),
     };
+    let answer = Answer {
+        reply,
+        missing: budget.missing(),
+    };
     // So much is no work for a thread that others wait for.
-    let bytes = tokio::task::spawn_blocking(move || reply.encode()).await;
+    let bytes = tokio::task::spawn_blocking(move || answer.encode()).await;
     bytes
         .unwrap_or_else(|error| Err(error.to_string()))
         .map_err(|why| QueryError::Unavailable {
@@ -137,7 +149,7 @@ impl Question {
     }
 }
 
-impl Reply {
+impl Answer {
     fn encode(&self) -> Result<Vec<u8>, String> {
         let bytes = postcard::to_stdvec(self).map_err(|error| error.to_string())?;
         let compressed = zstd::bulk::compress(&bytes, LEVEL).map_err(|error| error.to_string())?;
@@ -280,6 +292,11 @@ mod tests {
         ]
     }
 
+    fn encoded(reply: Reply) -> Vec<u8> {
+        let missing = vec!["a collector".to_owned()];
+        Answer { reply, missing }.encode().unwrap()
+    }
+
     fn bits(samples: &SeriesSamples) -> Vec<(Timestamp, ValueType, u64)> {
         let bits = |value| match value {
             Value::U64(value) => value,
@@ -313,8 +330,8 @@ mod tests {
                 times: samples.keys().copied().map(Timestamp::from_nanos).collect(),
                 values: samples.values().copied().collect(),
             };
-            let bytes = Reply::Samples(vec![sent.clone().into()]).encode().unwrap();
-            let Ok(Reply::Samples(mut columns)) = Reply::decode(&bytes) else {
+            let bytes = encoded(Reply::Samples(vec![sent.clone().into()]));
+            let Ok(Answer { reply: Reply::Samples(mut columns), .. }) = Answer::decode(&bytes) else {
                 panic!("these are samples");
             };
             let read = SeriesSamples::try_from(columns.remove(0)).unwrap();
@@ -326,22 +343,22 @@ mod tests {
         fn what_is_damaged_is_refused_or_read(flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8_u8), 1..4)) {
             let problems = vec!["a problem".to_owned(); 20];
             let status = BackendStatus { problems, ..BackendStatus::default() };
-            let mut bytes = Reply::Status(status).encode().unwrap();
+            let mut bytes = encoded(Reply::Status(status));
             for (at, bit) in flips {
                 let at = at.index(bytes.len());
                 bytes[at] ^= 1 << bit;
             }
-            let _ = Reply::decode(&bytes);
+            let _ = Answer::decode(&bytes);
             let plain = [&[VERSION], &*zstd::bulk::compress(&bytes, LEVEL).unwrap()].concat();
-            let _ = Reply::decode(&plain);
+            let _ = Answer::decode(&plain);
         }
     }
 
     #[test]
     fn an_answer_of_another_version_is_refused() {
-        let mut bytes = Reply::Series(Vec::new()).encode().unwrap();
+        let mut bytes = encoded(Reply::Series(Vec::new()));
         bytes[0] += 1;
-        assert!(Reply::decode(&bytes).unwrap_err().contains("another version"));
+        assert!(Answer::decode(&bytes).unwrap_err().contains("another version"));
     }
 
     #[test]

@@ -35,8 +35,7 @@ use crate::merge;
 /// What it answers differs in this from what was written:
 /// - Attributes that are tags are text. An unsigned number that was written as another number stays that.
 /// - Samples of gauges and deltas are summed up by the server, and [`Bucket::rise`] is 0. A
-///   version 1 does not say when the first and the last sample of one of several intervals are: then the times are those of the
-///   beginning and of the end of the interval.
+///   version 1 does not say when the first and the last sample of one of several intervals are: then it is the end of the interval.
 #[derive(Debug)]
 pub struct InfluxdbBackend {
     server: Server,
@@ -180,7 +179,7 @@ fn whole(windows: &BTreeMap<i64, Window>, steps: Steps, ends: &Ends) -> Vec<Buck
         let last = start.saturating_add(steps.step) - 1;
         let ends = match steps.count {
             1 => (ends.first_at.unwrap_or(*start), ends.last_at.unwrap_or(last)),
-            _ => (*start, last),
+            _ => (last, last),
         };
         window.bucket(*start, ends)
     });

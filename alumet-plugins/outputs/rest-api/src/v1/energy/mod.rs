@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use crate::error::{ApiError, ErrorBody};
 
 use self::account::{Account, Question, Row};
-use super::asked::Asked;
+use super::asked::{Answered, Asked};
 use super::documented::{Formatting, Grouping, Ranging, Selecting};
 use super::format::{Column, Table};
 use super::labels::By;
@@ -124,7 +124,7 @@ impl Asked {
     }
 }
 
-/// The joules of machines, or of consumers, with none counted twice.
+/// The joules of machines, or of consumers, with none counted twice. They are spread over time as those of `query`.
 ///
 /// **Machines** count, unless the parameters select series of consumers, or `by` names what only consumers have: `consumer`,
 /// `namespace`, `part`, …. On each node the meter counts that contains the others: one of the whole node, or else the processor
@@ -139,7 +139,7 @@ impl Asked {
 /// A node without meters counts with what was attributed on it, and machines and GPUs whose energy was not attributed stand beside
 /// consumers as `local_machine`.
 #[utoipa::path(get, path = "/energy", tag = "energy", params(Selecting, Ranging, Grouping, Formatting),
-    responses((status = 200, body = Energy), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Answered<Energy>), (status = "default", body = ErrorBody)))]
 pub(super) async fn energy(mut asked: Asked) -> Result<Response, ApiError> {
     let parameters = &mut asked.parameters;
     let selector = parameters.selector()?;
@@ -171,7 +171,7 @@ pub(super) async fn energy(mut asked: Asked) -> Result<Response, ApiError> {
         joules: account.joules,
         rows: rows.collect(),
     };
-    asked.format.answer(&body, || match step {
+    asked.answer(&body, || match step {
         None => table(account.rows.iter()).with(
             "joules",
             Column::Numbers(account.rows.iter().map(|row| row.joules).collect()),
@@ -201,7 +201,7 @@ pub(super) async fn energy(mut asked: Asked) -> Result<Response, ApiError> {
     params(Selecting, Ranging, Formatting,
         ("by" = Option<Vec<String>>, Query, description = "Labels, with commas between them; `consumer` if it is not given."),
         ("n" = Option<usize>, Query, description = "How many rows; 10 if it is not given, at most 1000.")),
-    responses((status = 200, body = Top), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = Answered<Top>), (status = "default", body = ErrorBody)))]
 pub(super) async fn top(mut asked: Asked) -> Result<Response, ApiError> {
     let parameters = &mut asked.parameters;
     let selector = parameters.selector()?;
@@ -235,7 +235,7 @@ pub(super) async fn top(mut asked: Asked) -> Result<Response, ApiError> {
             joules: account.joules,
         },
     };
-    asked.format.answer(&body, || {
+    asked.answer(&body, || {
         table(shown.iter())
             .with(
                 "joules",
