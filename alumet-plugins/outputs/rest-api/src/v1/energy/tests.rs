@@ -357,7 +357,7 @@ async fn a_process_is_found_by_its_group_with_what_it_used_of_cards() {
         )
         .await,
         [
-            row("8 java /pods/cart/app", 780.0, "measured"),
+            row("8 java /pods/cart/app", 780.0, "modelled"),
             row("7 java /pods/cart", 120.0, "modelled")
         ]
     );
