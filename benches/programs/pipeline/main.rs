@@ -78,9 +78,10 @@ fn run(rounds: u32, seconds: u32, form: Form, poll: &str) -> ExitCode {
         poll,
     };
     shape.stream(&dump, &streaming);
+    // A little before the streamer ends, so that it can still be asked what it has used.
+    let end = Instant::now() + duration - Duration::from_secs(1);
     let stored = Stored::new(shape.gateway.port, begin);
     stored.wait_for_first();
-    let end = Instant::now() + duration;
     let reader = Reader::start(shape.gateway.port, begin);
     sleep(WARM_UP);
     let (from, before, sent) = (Instant::now(), shape.usages(), shape.queue().sent);
