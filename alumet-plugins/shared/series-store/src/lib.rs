@@ -24,6 +24,8 @@ mod backend;
 #[cfg(test)]
 mod behaviour;
 mod config;
+#[cfg(test)]
+mod damage;
 mod entries;
 mod file;
 mod find;
@@ -38,6 +40,8 @@ mod plan;
 #[cfg(test)]
 mod power;
 mod read;
+#[cfg(test)]
+mod rig;
 mod rows;
 mod run;
 mod store;
