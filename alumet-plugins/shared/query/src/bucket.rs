@@ -151,12 +151,14 @@ impl Buckets {
 
     /// What samples came to that are not older than those before, in an interval that lies within one of these.
     pub fn append(&mut self, finer: &Bucket) {
-        let Some(start) = self.steps.start_of(finer.start) else {
-            return;
-        };
+        let step = self.steps.step;
+        let is_in = |last: &Bucket| (last.start..last.start.saturating_add(step)).contains(&finer.start);
         match self.done.last_mut() {
-            Some(last) if last.start == start => last.append(finer),
-            _ => self.done.push(Bucket { start, ..*finer }),
+            Some(last) if is_in(last) => last.append(finer),
+            _ => {
+                let start = self.steps.start_of(finer.start);
+                self.done.extend(start.map(|start| Bucket { start, ..*finer }));
+            }
         }
     }
 

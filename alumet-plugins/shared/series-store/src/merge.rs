@@ -275,11 +275,13 @@ impl Rollup {
         (series, value_type, samples): (u64, ValueType, &Rows),
         mut known: Option<&mut (dyn FnMut(Resolution) -> rusqlite::Result<Rows> + '_)>,
     ) -> rusqlite::Result<()> {
-        for (resolution, writer) in [
-            (Resolution::Minute, &mut self.minutes),
-            (Resolution::Hour, &mut self.hours),
+        let minutes = minutes(window, value_type, samples);
+        let mut hours = intervals(Resolution::Hour, window);
+        minutes.iter().for_each(|minute| hours.append(minute));
+        for (resolution, mut buckets, writer) in [
+            (Resolution::Minute, minutes, &mut self.minutes),
+            (Resolution::Hour, hours.finish(), &mut self.hours),
         ] {
-            let mut buckets = buckets(resolution, window, value_type, samples);
             if let Some(known) = &mut known {
                 let rows = known(resolution)?;
                 buckets = add(buckets, (0..rows.len()).map(|row| rows.bucket(row)));
@@ -296,14 +298,19 @@ impl Rollup {
     }
 }
 
-/// What samples in the window of an hour come to in each interval.
-fn buckets(resolution: Resolution, window: i64, value_type: ValueType, samples: &Rows) -> Vec<Bucket> {
-    let step = resolution.step().min(HOUR);
-    let mut buckets = Buckets::new(Steps {
+/// The intervals of a window of samples, which is an hour.
+fn intervals(resolution: Resolution, window: i64) -> Buckets {
+    let step = resolution.step();
+    Buckets::new(Steps {
         start: window,
         step,
         count: (HOUR / step).cast_unsigned(),
-    });
+    })
+}
+
+/// What samples in a window come to in each minute.
+fn minutes(window: i64, value_type: ValueType, samples: &Rows) -> Vec<Bucket> {
+    let mut buckets = intervals(Resolution::Minute, window);
     if let Some(values) = samples.columns.first() {
         for (at, bits) in samples.times.iter().zip(values) {
             buckets.add(Timestamp::from_nanos(*at), number(value_type, *bits));
