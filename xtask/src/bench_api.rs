@@ -24,7 +24,7 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let root = &workspace.root;
     shell::run(
-        "cargo build --release -p alumet-server -p alumet-benches --bin alumet-server --bin api",
+        "cargo build --release -p alumet-agent -p alumet-server -p alumet-benches --bins",
         root,
     )?;
     let program = "cargo run --quiet --release -p alumet-benches --bin api";
