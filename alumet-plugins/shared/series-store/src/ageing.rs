@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_core::metric::Quality;
 use alumet_core::series::{SeriesHandle, SeriesKey};
 use alumet_core::testkit::ManualClock;
-use alumet_core::{Attributes, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, ValueType};
+use alumet_core::{Attributes, Catalog, Consumer, Resource, Timestamp};
 use alumet_shared_query::{Backend, Budget, Limits, Range, Selector, Steps};
 use alumet_shared_sqlite_file::testkit::{Watched, folder};
 
 use crate::config::StoreConfig;
 use crate::keeper::Keeper;
+use crate::rig::energy;
 use crate::rows::{DAY, HOUR, Resolution, SECOND};
 use crate::run::Dropped;
 use crate::store::{SeriesStore, Shared};
@@ -23,16 +23,8 @@ const EACH: u32 = 12;
 const START: i64 = 600 * 30 * DAY;
 
 fn series(catalog: &Catalog, number: u32) -> SeriesHandle {
-    let metric = catalog.register_metric(Metric {
-        name: "energy".into(),
-        kind: MetricKind::Delta,
-        value_type: ValueType::U64,
-        unit: Unit::JOULE,
-        description: "For tests.".into(),
-        quality: Quality::Measured,
-    });
     catalog.register(SeriesKey {
-        metric: metric.unwrap(),
+        metric: energy(catalog),
         resource: Resource::Gpu { bus_id: "0".into() },
         consumer: Consumer::Process { pid: number },
         attributes: Attributes::EMPTY.with("node", format!("node-{}", number / EACH)),

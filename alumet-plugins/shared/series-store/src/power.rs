@@ -6,12 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alumet_core::metric::Quality;
 use alumet_core::series::{SeriesHandle, SeriesKey};
 use alumet_core::testkit::ManualClock;
-use alumet_core::{
-    Attributes, Catalog, Consumer, Metric, MetricKind, Resource, Timestamp, Unit, Value, ValueType,
-};
+use alumet_core::{Attributes, Catalog, Consumer, Resource, Timestamp, Value};
 use alumet_shared_query::{Backend, Budget, Limits, Range as Span, Selector, Steps};
 use alumet_shared_sqlite_file::DiskError;
 use alumet_shared_sqlite_file::testkit::{Operation, Watched, folder, power_failures};
@@ -19,6 +16,7 @@ use rusqlite::ffi;
 
 use crate::config::StoreConfig;
 use crate::keeper::Keeper;
+use crate::rig::energy;
 use crate::rows::{DAY, HOUR, MINUTE, Resolution, SECOND};
 use crate::run::Dropped;
 use crate::store::{SeriesStore, Shared};
@@ -210,20 +208,12 @@ fn clock_at(now: i64) -> ManualClock {
 }
 
 fn series(catalog: &Catalog, number: usize) -> SeriesHandle {
-    let metric = catalog.register_metric(Metric {
-        name: "energy".into(),
-        kind: MetricKind::Delta,
-        value_type: ValueType::U64,
-        unit: Unit::JOULE,
-        description: "For tests.".into(),
-        quality: Quality::Measured,
-    });
     let resource = match number >= SERIES - 2 {
         true => Resource::Gpu { bus_id: "0".into() },
         false => Resource::LocalMachine,
     };
     catalog.register(SeriesKey {
-        metric: metric.unwrap(),
+        metric: energy(catalog),
         resource,
         consumer: Consumer::Process { pid: number as u32 },
         attributes: Attributes::EMPTY,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use alumet_core::catalog::MetricId;
 use alumet_core::metric::Quality;
 use alumet_core::series::{SeriesHandle, SeriesKey};
 use alumet_core::testkit::ManualClock;
@@ -15,6 +16,19 @@ use crate::config::StoreConfig;
 use crate::keeper::Keeper;
 use crate::rows::{DAY, HOUR, MINUTE};
 use crate::store::{SeriesStore, Shared};
+
+/// The metric of the series in these tests.
+pub(crate) fn energy(catalog: &Catalog) -> MetricId {
+    let metric = catalog.register_metric(Metric {
+        name: "energy".into(),
+        kind: MetricKind::Delta,
+        value_type: ValueType::U64,
+        unit: Unit::JOULE,
+        description: "For tests.".into(),
+        quality: Quality::Measured,
+    });
+    metric.unwrap()
+}
 
 pub(crate) struct Rig {
     pub(crate) folder: tempfile::TempDir,
@@ -52,16 +66,8 @@ impl Rig {
     }
 
     pub(crate) fn series(&self, resource: Resource, number: u32) -> SeriesHandle {
-        let metric = self.catalog.register_metric(Metric {
-            name: "energy".into(),
-            kind: MetricKind::Delta,
-            value_type: ValueType::U64,
-            unit: Unit::JOULE,
-            description: "For tests.".into(),
-            quality: Quality::Measured,
-        });
         self.catalog.register(SeriesKey {
-            metric: metric.unwrap(),
+            metric: energy(&self.catalog),
             resource,
             consumer: Consumer::Process { pid: number },
             attributes: Attributes::EMPTY.with("note", "a,\"b\""),
