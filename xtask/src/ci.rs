@@ -22,7 +22,7 @@ struct Need {
     remedy: &'static str,
 }
 
-/// What is checked: the fast first.
+/// What is checked: the fast first. The crates outside of the workspace share the dependencies that are built.
 const CHECKS: &[Check] = &[
     Check::new("format", "cargo fmt --all -- --check"),
     Check::new(
@@ -52,7 +52,7 @@ const CHECKS: &[Check] = &[
     ),
     Check::new(
         "clippy of the fuzz targets",
-        "cargo clippy --manifest-path fuzz/Cargo.toml --bins -- -D warnings",
+        "CARGO_TARGET_DIR=target cargo clippy --manifest-path fuzz/Cargo.toml --bins -- -D warnings",
     )
     .needs("c++ --version", "install it with `apt-get install g++`"),
     Check::new("generated documentation", "cargo xtask docs --check"),
@@ -60,7 +60,6 @@ const CHECKS: &[Check] = &[
         "documentation",
         "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --workspace --all-features",
     ),
-    // The crate outside of the workspace shares the dependencies that are built.
     Check::new(
         "clippy of the plugin outside",
         "CARGO_TARGET_DIR=target cargo clippy --manifest-path examples/outside-plugin/Cargo.toml --all-targets -- \
