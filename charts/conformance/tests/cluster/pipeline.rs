@@ -1,0 +1,1 @@
+//! The chart `telemetry-pipeline`.

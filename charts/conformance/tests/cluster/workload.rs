@@ -1,0 +1,129 @@
+//! A program of the charts as a process, with what its workload in the API server says.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use alumet_shared_output_testkit::{Program, free_port};
+use serde_json::Value;
+
+use crate::release::Release;
+
+/// A program of this workspace, beside the folder of this test.
+fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().and_then(Path::parent).unwrap().join(name);
+    assert!(
+        path.is_file(),
+        "{} is missing; `cargo build --workspace --bins` makes it",
+        path.display()
+    );
+    path
+}
+
+/// The first container of a workload, and the volumes of its pod.
+struct Pod<'a> {
+    release: &'a Release,
+    container: Value,
+    volumes: Vec<Value>,
+}
+
+impl<'a> Pod<'a> {
+    fn of(release: &'a Release, kind: &str, name: &str) -> Self {
+        let mut object = release.get(kind, &format!("{}-{name}", release.name));
+        let mut spec = object["spec"]["template"]["spec"].take();
+        Self {
+            release,
+            container: spec["containers"][0].take(),
+            volumes: spec["volumes"].as_array().unwrap().clone(),
+        }
+    }
+
+    /// The variables of the container on the node `n1`.
+    fn environment(&self) -> Vec<(String, String)> {
+        let variables = self.container["env"].as_array().cloned().unwrap_or_default();
+        let value = |variable: &Value| {
+            let from = &variable["valueFrom"];
+            let secret = &from["secretKeyRef"];
+            match (from["fieldRef"]["fieldPath"].as_str(), secret["name"].as_str()) {
+                (Some("spec.nodeName"), _) => "n1".to_owned(),
+                (Some(_), _) => "127.0.0.1".to_owned(),
+                (None, Some(name)) => self.release.secret(name, secret["key"].as_str().unwrap()),
+                (None, None) => variable["value"].as_str().unwrap_or_default().to_owned(),
+            }
+        };
+        variables
+            .iter()
+            .map(|variable| (variable["name"].as_str().unwrap().to_owned(), value(variable)))
+            .collect()
+    }
+
+    /// Writes the files of ConfigMaps and Secrets below a folder, at the places where the container has them.
+    fn mount(&self, folder: &Path) {
+        for mount in self.container["volumeMounts"].as_array().unwrap() {
+            let volume = self.volumes.iter().find(|volume| volume["name"] == mount["name"]);
+            let volume = volume.unwrap();
+            let (kind, name) = match (&volume["configMap"]["name"], &volume["secret"]["secretName"]) {
+                (Value::String(name), _) => ("configmap", name),
+                (_, Value::String(name)) => ("secret", name),
+                _ => continue,
+            };
+            let place = folder.join(mount["mountPath"].as_str().unwrap().trim_start_matches('/'));
+            for (key, value) in self.release.get(kind, name)["data"].as_object().unwrap() {
+                let text = match kind {
+                    "secret" => self.release.secret(name, key),
+                    _ => value.as_str().unwrap().to_owned(),
+                };
+                let file = match mount["subPath"].as_str() {
+                    None => place.join(key),
+                    Some(path) if path == key => place.clone(),
+                    Some(_) => continue,
+                };
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, text).unwrap();
+            }
+        }
+    }
+}
+
+/// Starts the program of a workload, with other places: what is replaced in its configuration are addresses that only a
+/// cluster has, and folders. Its health is at the port of the process.
+pub(crate) fn start(
+    release: &Release,
+    kind: &str,
+    name: &str,
+    program: &str,
+    addresses: &[(&str, &str)],
+    overrides: &[&str],
+) -> Program {
+    let pod = Pod::of(release, kind, name);
+    let port = free_port();
+    Program::start(port, |folder| {
+        pod.mount(folder);
+        let inside = |place: &str| folder.join(place).display().to_string();
+        fs::create_dir_all(inside("var/lib/alumet")).unwrap();
+        let mut command = Command::new(built(program));
+        for argument in pod.container["args"].as_array().unwrap() {
+            let argument = argument.as_str().unwrap();
+            let Some(file) = argument.strip_prefix('/') else {
+                command.arg(argument);
+                continue;
+            };
+            let mut text = fs::read_to_string(inside(file)).unwrap();
+            for (in_cluster, here) in addresses {
+                assert!(text.contains(in_cluster), "no {in_cluster} in {text}");
+                text = text.replace(in_cluster, here);
+            }
+            text = text.replace("/var/lib/alumet", &inside("var/lib/alumet"));
+            text = text.replace("/etc/alumet", &inside("etc/alumet"));
+            fs::write(inside(file), text).unwrap();
+            command.arg(inside(file));
+        }
+        let health = format!("health.address = '127.0.0.1:{port}'");
+        for toml in overrides.iter().chain([&health.as_str()]) {
+            command.args(["--config-override", toml]);
+        }
+        command.env_clear().envs(pod.environment());
+        command
+    })
+}
