@@ -5,9 +5,6 @@
 {{- $client := index .Values "alumet-relay-client" | default dict -}}
 {{- $output := dig "plugins" "influxdb" dict $server -}}
 {{- $writes := and $server.enabled (include "common.isOn" $output.enable) (not (dig "configMap" "name" "" $server)) -}}
-{{- if $influxdb2.existingSecret -}}
-{{- fail (printf "influxdb2.existingSecret is not a value of InfluxDB: set influxdb2.adminUser.existingSecret=%s" $influxdb2.existingSecret) -}}
-{{- end -}}
 {{- $of := dig "adminUser" "existingSecret" "" $influxdb2 -}}
 {{- if and $influxdb2.enabled $writes (not $output.host) (ne $of ($output.existingSecret | default "")) -}}
 {{- fail (printf "influxdb2.adminUser.existingSecret is %q and alumet-relay-server.plugins.influxdb.existingSecret is %q: set both to the same Secret, or neither" $of ($output.existingSecret | default "")) -}}
