@@ -5,9 +5,6 @@
 {{- $client := index .Values "alumet-relay-client" | default dict -}}
 {{- $output := dig "plugins" "influxdb" dict $server -}}
 {{- $writes := and $server.enabled (include "common.isOn" $output.enable) (not (dig "configMap" "name" "" $server)) -}}
-{{- if $influxdb2.existingSecret -}}
-{{- fail (printf "influxdb2.existingSecret is not a value of InfluxDB: set influxdb2.adminUser.existingSecret=%s" $influxdb2.existingSecret) -}}
-{{- end -}}
 {{- $of := dig "adminUser" "existingSecret" "" $influxdb2 -}}
 {{- if and $influxdb2.enabled $writes (not $output.host) (ne $of ($output.existingSecret | default "")) -}}
 {{- fail (printf "influxdb2.adminUser.existingSecret is %q and alumet-relay-server.plugins.influxdb.existingSecret is %q: set both to the same Secret, or neither" $of ($output.existingSecret | default "")) -}}
@@ -28,6 +25,16 @@
 {{- end -}}
 {{- if ne (toString (dig "service" "port" 50051 $server)) "50051" -}}
 {{- fail (printf "alumet-relay-server.service.port is %v, and agents do not know it: set alumet-relay-client.plugins.relay_client.relayServer=%s:%v as well" $server.service.port (include "common.join" (list .Release.Name "alumet-relay-server")) $server.service.port) -}}
+{{- end -}}
+{{- end -}}
+{{- $api := index .Values "alumet-api" | default dict -}}
+{{- $input := $api.influxdb | default dict -}}
+{{- if and $api.enabled (not $input.host) (not (dig "configMap" "name" "" $api)) (not $api.configSecret) -}}
+{{- if or (not $influxdb2.enabled) $influxdb2.fullnameOverride -}}
+{{- fail "alumet-api reads from the InfluxDB of the release, which is off or has another name: set alumet-api.influxdb.host and existingSecret" -}}
+{{- end -}}
+{{- if ne $of ($input.existingSecret | default "") -}}
+{{- fail (printf "influxdb2.adminUser.existingSecret is %q and alumet-api.influxdb.existingSecret is %q: set both to the same Secret, or neither" $of ($input.existingSecret | default "")) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
