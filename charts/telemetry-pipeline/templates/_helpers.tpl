@@ -95,7 +95,13 @@ Deployment
 {{- end -}}
 
 {{- define "pipeline.collector.areMany" -}}
-{{- if or .Values.collector.autoscaling.enabled (gt (int .Values.collector.replicaCount) 1) }}true{{ end -}}
+{{- $scaling := include "pipeline.collector.autoscaling" . | fromJson -}}
+{{- if or $scaling.enabled (gt (int .Values.collector.replicaCount) 1) }}true{{ end -}}
+{{- end -}}
+
+{{/* As older manuals write it below "mq", it is understood there, too. */}}
+{{- define "pipeline.collector.autoscaling" -}}
+{{- toJson (mergeOverwrite (deepCopy .Values.collector.autoscaling) (deepCopy (.Values.mq.autoscaling | default dict))) -}}
 {{- end -}}
 
 {{/* Where gateways find the collectors: a list, empty if there are none in this release and none was named. */}}

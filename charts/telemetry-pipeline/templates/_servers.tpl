@@ -19,7 +19,7 @@
 {{- with include "pipeline.collector.addresses" . | fromJsonArray -}}
 {{- $collectors := dict "addresses" . "partial" $gateway.collectors.partial -}}
 {{- if not $gateway.collectors.addresses -}}
-{{- $scaling := $.Values.collector.autoscaling -}}
+{{- $scaling := include "pipeline.collector.autoscaling" $ | fromJson -}}
 {{- $_ := set $collectors "at_least" (ternary $scaling.minReplicas $.Values.collector.replicaCount $scaling.enabled | int) -}}
 {{- end -}}
 {{- $_ := set $api "collectors" $collectors -}}

@@ -46,8 +46,8 @@
 {{- fail "collector.persistence.existingClaim is one volume, which several replicas cannot share: leave it empty, or set collector.replicaCount=1 without collector.autoscaling.enabled" -}}
 {{- end -}}
 {{- end -}}
-{{- range $name, $values := dict "collector" $collector "apiGateway" .Values.apiGateway -}}
-{{- if and $values.enabled $values.autoscaling.enabled (gt (int $values.autoscaling.minReplicas) (int $values.autoscaling.maxReplicas)) -}}
+{{- range $name, $scaling := dict "collector" (include "pipeline.collector.autoscaling" . | fromJson) "apiGateway" .Values.apiGateway.autoscaling -}}
+{{- if and $scaling.enabled (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
 {{- fail (printf "%s.autoscaling.minReplicas is more than %s.autoscaling.maxReplicas: swap them" $name $name) -}}
 {{- end -}}
 {{- end -}}
