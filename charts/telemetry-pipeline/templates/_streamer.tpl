@@ -22,7 +22,7 @@ inline
 {{- if eq $from "nvml" -}}
 {{- $_ := set $plugins "nvml" dict -}}
 {{- else -}}
-{{- $replay := dict "path" "/data/telemetry.csv" "workers" $streamer.workers "rate" $streamer.rate "loop" $streamer.loop "timestamp" $streamer.timestamp "worker_mode" $streamer.workerMode "on_no_match" $streamer.onNoMatch -}}
+{{- $replay := dict "path" "/data/telemetry.csv" "workers" $streamer.workers "rate" (float64 $streamer.rate) "loop" $streamer.loop "timestamp" $streamer.timestamp "worker_mode" $streamer.workerMode "on_no_match" $streamer.onNoMatch -}}
 {{- with $streamer.hostFilter -}}
 {{- $_ := set $replay "host_filter" . -}}
 {{- end -}}
