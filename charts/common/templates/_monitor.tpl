@@ -7,7 +7,12 @@ How the operator of Prometheus finds a component: kind is ServiceMonitor or PodM
 {{- $monitor := .monitor -}}
 {{- $endpoints := list -}}
 {{- range .endpoints -}}
-{{- $endpoint := merge dict . (pick $monitor "interval" "scrapeTimeout" "honorLabels" "relabelings" "metricRelabelings") -}}
+{{- $endpoint := merge dict . -}}
+{{- range $key := list "interval" "scrapeTimeout" "honorLabels" "relabelings" "metricRelabelings" -}}
+{{- with index $monitor $key -}}
+{{- $_ := set $endpoint $key . -}}
+{{- end -}}
+{{- end -}}
 {{- $endpoints = append $endpoints $endpoint -}}
 {{- end -}}
 {{- $labels := merge (include "common.labels" . | fromYaml) ($monitor.labels | default dict) -}}
