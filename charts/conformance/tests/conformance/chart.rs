@@ -63,25 +63,33 @@ impl Helm {
         program::find("helm4").map(Self)
     }
 
-    /// Runs it in the folder of the workspace, with arguments as a shell has them.
+    /// Runs it in the folder of the workspace, with arguments as a shell has them. A message is its own and not about these.
     pub(crate) fn run(&self, line: &str) -> Result<String, String> {
         let mut command = Command::new(&self.0);
         let words = shell_words::split(line).unwrap();
         program::output(command.args(words).current_dir(program::root()))
-            .map_err(|message| format!("helm {line}: {message}"))
     }
 
     /// What it makes of a chart.
     pub(crate) fn try_render(&self, chart: Chart, arguments: &str) -> Result<Render, String> {
         let Chart { folder, release, .. } = chart;
         let text = self.run(&format!("template {release} {folder} -n {NAMESPACE} {arguments}"))?;
-        Render::of(&text).map_err(|message| format!("{folder} {arguments}: {message}"))
+        Render::of(&text)
+    }
+
+    /// The same, and nothing where the chart itself says what cannot work together, and what to set instead.
+    pub(crate) fn render_or_refusal(&self, chart: Chart, arguments: &str) -> Result<Option<Render>, String> {
+        match self.try_render(chart, arguments) {
+            Ok(render) => Ok(Some(render)),
+            Err(message) if message.contains("execution error at") && message.contains("set ") => Ok(None),
+            Err(message) => Err(format!("{} {arguments}: {message}", chart.folder)),
+        }
     }
 
     /// What it makes of a chart that takes these arguments.
     pub(crate) fn render(&self, chart: Chart, arguments: &str) -> Render {
         self.try_render(chart, arguments)
-            .unwrap_or_else(|message| panic!("{message}"))
+            .unwrap_or_else(|message| panic!("{} {arguments}: {message}", chart.folder))
     }
 
     /// Why a chart refuses these arguments.
@@ -96,7 +104,7 @@ impl Helm {
     pub(crate) fn notes(&self, chart: Chart, arguments: &str) -> String {
         let Chart { folder, release, .. } = chart;
         let line = format!("install {release} {folder} -n {NAMESPACE} --dry-run=client {arguments}");
-        let text = self.run(&line).unwrap_or_else(|message| panic!("{message}"));
+        let text = self.run(&line).unwrap_or_else(|message| panic!("{arguments}: {message}"));
         let (_, notes) = text.split_once("\nNOTES:\n").unwrap_or_default();
         notes.to_owned()
     }

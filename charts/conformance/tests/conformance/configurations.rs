@@ -100,15 +100,14 @@ fn hold(cases: &[(Chart, String)]) {
     let Some(helm) = Helm::find() else { return };
     let programs = Programs::find();
     each(cases, |(chart, arguments)| {
-        match helm.try_render(*chart, arguments) {
-            Ok(render) => {
+        match helm.render_or_refusal(*chart, arguments) {
+            Ok(Some(render)) => {
                 let found = programs.complaints(&render).into_iter();
                 found
                     .map(|one| format!("{} {arguments}: {one}", chart.folder))
                     .collect()
             }
-            // What cannot work together is refused, with the key to change; the table of `references` has these as well.
-            Err(message) if message.contains("--set") || message.contains("enable") => Vec::new(),
+            Ok(None) => Vec::new(),
             Err(message) => vec![message],
         }
     });

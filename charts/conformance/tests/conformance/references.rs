@@ -13,25 +13,21 @@ fn every_name_leads_somewhere_with_every_preset_and_pair_of_switches() {
     let Some(helm) = Helm::find() else { return };
     let mut cases: Vec<(Chart, String)> = Vec::new();
     for chart in CHARTS {
+        cases.extend(pairs(switches(chart)).into_iter().map(|switches| (chart, switches)));
         for preset in chart.preset_arguments() {
-            let switched = pairs(switches(chart));
-            cases.extend(
-                switched
-                    .iter()
-                    .map(|switches| (chart, format!("{preset} {switches}"))),
-            );
+            let with = |switch: &&str| (chart, format!("{preset} {switch}"));
+            cases.extend([""].iter().chain(switches(chart)).map(with));
         }
     }
     each(&cases, |(chart, arguments)| {
-        match helm.try_render(*chart, arguments) {
-            Ok(render) => {
+        match helm.render_or_refusal(*chart, arguments) {
+            Ok(Some(render)) => {
                 let found = dangling(&render, &EXTERNAL).into_iter();
                 found
                     .map(|one| format!("{} {arguments}: {one}", chart.folder))
                     .collect()
             }
-            // What cannot work together is refused, with the key to change.
-            Err(message) if message.contains("--set") || message.contains("enable") => Vec::new(),
+            Ok(None) => Vec::new(),
             Err(message) => vec![message],
         }
     });

@@ -76,7 +76,7 @@ pub(crate) fn hold(helm: &Helm, chart: Chart, table: &str) {
         let arguments = group.told.replace("defaults", "");
         match helm.try_render(chart, &arguments) {
             Ok(render) => found.extend(group.broken(&render, chart.release)),
-            Err(message) => found.push(message),
+            Err(message) => found.push(format!("{}: {message}", group.told)),
         }
     }
     assert!(found.is_empty(), "{} found:\n{}", found.len(), found.join("\n"));
