@@ -54,6 +54,7 @@ The metadata of an object of a component. Besides:
   object       the end of its name after that of the component, such as "config"
   objectName   its whole name
   annotations  a dict
+  moreLabels   a dict
   isCluster    whether it lies in no namespace
 */}}
 {{- define "common.metadata" -}}
@@ -64,6 +65,9 @@ namespace: {{ .root.Release.Namespace }}
 {{- end }}
 labels:
   {{- include "common.labels" . | nindent 2 }}
+  {{- with .moreLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- with .annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

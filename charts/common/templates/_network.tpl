@@ -27,7 +27,7 @@ The Service of a component. Besides: ports, a list of {name, port, targetPort}. 
 apiVersion: v1
 kind: Service
 metadata:
-  {{- include "common.metadata" (merge (dict "annotations" (merge dict (.annotations | default dict) ($service.annotations | default dict))) .) | nindent 2 }}
+  {{- include "common.metadata" (merge (dict "annotations" (merge dict (.annotations | default dict) ($service.annotations | default dict)) "moreLabels" $service.labels) .) | nindent 2 }}
 spec:
   {{- toYaml $spec | nindent 2 }}
 {{- end -}}

@@ -5,6 +5,13 @@
 {{- if and (eq .Values.gpu.mode "runtimeClass") $plugins.nvml.enable (not .Values.gpu.runtimeClassName) (not .Values.runtimeClassName) -}}
 {{- fail "gpu.runtimeClassName is empty: name the RuntimeClass of the NVIDIA runtime, or set gpu.mode to resource or none" -}}
 {{- end -}}
+{{- $isOn := .Values.config.plugins -}}
+{{- range $plugins -}}
+{{- $isOn = or $isOn .enable -}}
+{{- end -}}
+{{- if not (or $isOn .Values.configMap.name) -}}
+{{- fail "no plugin is on, so that the agent would have nothing to do: set plugins.k8s.enable=true or another one, and plugins.relay_client.relayServer if this release has no server" -}}
+{{- end -}}
 {{- $ports := list (int .Values.health.port) -}}
 {{- if (index $plugins "prometheus-exporter").enable -}}
 {{- $ports = append $ports (int (index $plugins "prometheus-exporter").port) -}}
