@@ -60,7 +60,9 @@ spec:
         paths:
           {{- range .paths | default (list (dict)) }}
           - path: {{ .path | default "/" }}
+            {{- if semverCompare ">=1.18-0" $.root.Capabilities.KubeVersion.Version }}
             pathType: {{ .pathType | default "Prefix" }}
+            {{- end }}
             backend:
               {{- if $isV1 }}
               service:
