@@ -39,6 +39,9 @@ pub struct Config {
     pub node_attribute: String,
     /// Nodes that may send series of other nodes, because they are servers themselves.
     pub relays: Vec<String>,
+    /// Names in certificates and tokens that many nodes share, such as the pods of a DaemonSet: who has one says itself which
+    /// node it is, and may be any but those in `relays`.
+    pub shared_names: Vec<String>,
     /// How many connections there may be; at most three quarters of the files that the system lets the program open.
     pub max_connections: usize,
     /// How many sessions a node may have at once.
@@ -78,6 +81,7 @@ impl Default for Config {
             tokens_file: None,
             node_attribute: "node".to_owned(),
             relays: Vec::new(),
+            shared_names: Vec::new(),
             max_connections: 10_000,
             max_connections_per_node: 4,
             max_message_bytes: ByteSize(4 << 20),
@@ -109,9 +113,9 @@ impl Config {
             let message = "two nodes could not be told apart; name an attribute, for example \"node\"";
             faults.add("node_attribute", message);
         }
-        for node in &self.relays {
-            if let Err(error) = check_node_name(node) {
-                faults.add("relays", error.to_string());
+        for (key, names) in [("relays", &self.relays), ("shared_names", &self.shared_names)] {
+            for error in names.iter().filter_map(|name| check_node_name(name).err()) {
+                faults.add(key, error.to_string());
             }
         }
         for (key, is_zero) in [
@@ -165,6 +169,11 @@ impl Config {
     /// Whether a node may send series of others, because it is a server itself.
     pub(crate) fn is_relay(&self, node: &str) -> bool {
         self.relays.iter().any(|relay| relay == node)
+    }
+
+    /// Whether somebody who proves to be `proven` may be `claimed`, because many nodes share that name.
+    pub(crate) fn is_shared(&self, proven: &str, claimed: &str) -> bool {
+        self.shared_names.iter().any(|name| name == proven) && !self.is_relay(claimed)
     }
 
     /// How many bytes, samples and messages per second are taken of a node; 0 is no limit.
@@ -230,6 +239,7 @@ mod tests {
             ("address = 'x y'", "address"),
             ("node_attribute = ''", "node_attribute"),
             ("relays = ['a/b']", "relays"),
+            ("shared_names = ['a/b']", "shared_names"),
             ("max_connections = 0", "max_connections"),
             ("max_connections_per_node = 0", "max_connections_per_node"),
             ("max_series_per_client = 0", "max_series_per_client"),

@@ -58,6 +58,7 @@ impl RelayService {
         let proven = self.identify(&request)?;
         let mut requests = request.into_inner();
         let (hello, protocol) = self.hello(&mut requests).await?;
+        let proven = proven.filter(|name| !state.config.is_shared(name, &hello.node));
         check_claim(&hello.node, proven.as_deref())?;
         node.clone_from(&hello.node);
         let (id, run) = (InstanceId(sixteen(&hello.instance)?), sixteen(&hello.run)?);

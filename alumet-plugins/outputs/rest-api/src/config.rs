@@ -28,7 +28,8 @@ pub struct Config {
     /// Servers such as this one, of which each has some of the series; what they answer becomes one answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collectors: Option<CollectorsConfig>,
-    /// The file `config.json` of an earlier API, which tells the InfluxDB that has the series.
+    /// The file `config.json` of an earlier API, which tells the InfluxDB that has the series. A token `${NAME}` in it is what the
+    /// environment variable `NAME` holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["/etc/alumet/config.json"]))]
     pub old_config: Option<PathBuf>,

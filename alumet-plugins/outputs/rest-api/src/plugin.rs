@@ -121,7 +121,12 @@ fn old_config(path: &Path) -> Result<InfluxdbConfig, StartError> {
         ))
     };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-    let config = from_old_config_json(&text).map_err(|error| wrong(&error))?;
+    let mut config = from_old_config_json(&text).map_err(|error| wrong(&error))?;
+    if let Some(token) = &mut config.http.token
+        && let Some(name) = token.0.strip_prefix("${").and_then(|name| name.strip_suffix('}'))
+    {
+        token.0 = std::env::var(name).map_err(|error| wrong(&format!("its token `${{{name}}}`: {error}")))?;
+    }
     config.check().map_err(|faults| {
         let faults: Vec<_> = faults.into_iter().map(|fault| fault.to_string()).collect();
         wrong(&faults.join("; "))

@@ -64,6 +64,29 @@ async fn a_certificate_speaks_for_its_node_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_nodes_share_is_any_of_them_but_no_relay() {
+    let folder = folder();
+    let rig = Rig::with(|config| {
+        mutual(folder.path())(config);
+        config.shared_names = vec!["a".to_owned()];
+        config.relays = vec!["relay".to_owned()];
+    });
+    let channel = with_tls(rig.address, client(folder.path(), "a")).await.unwrap();
+    for (number, node) in [(1, "b"), (2, "c")] {
+        let mut session = begin_on(channel.clone(), hello(node, number, 1), None)
+            .await
+            .unwrap();
+        session.send_all(Agent::new().next(1)).await;
+        session.acknowledged(1).await;
+    }
+    let status = begin_on(channel, hello("relay", 3, 1), None)
+        .await
+        .err()
+        .expect("a refusal");
+    assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_replaced_under_a_connection_that_goes_on() {
     let folder = folder();
     let dir = folder.path();

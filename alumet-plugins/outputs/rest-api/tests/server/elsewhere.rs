@@ -199,10 +199,24 @@ fn the_file_of_an_earlier_api_tells_which_influxdb_is_asked() {
     assert_eq!(server.get("/api/v1/metrics").status(), 200);
     let asked = influxdb.received();
     assert_eq!(asked[0].header("authorization"), Some("Token t0ken"));
+
+    // A file that everybody may read has the name of the variable with the token.
+    let with_token = |token: &str| fs::write(&file, old.to_string().replace("t0ken", token)).unwrap();
+    with_token("${CARGO_PKG_NAME}");
+    let server = Server::start(with());
+    assert_eq!(server.get("/api/v1/metrics").status(), 200);
+    let expected = format!("Token {}", env!("CARGO_PKG_NAME"));
+    assert_eq!(
+        influxdb.received()[1].header("authorization"),
+        Some(expected.as_str())
+    );
+
+    with_token("${NO_SUCH_VARIABLE}");
+    let refused = || {
+        let bench = Bench::start::<RestApiPlugin>(with(), "/");
+        bench.err().unwrap().to_string()
+    };
+    assert!(refused().contains("NO_SUCH_VARIABLE"), "{}", refused());
     fs::write(&file, "{}").unwrap();
-    let error = Bench::start::<RestApiPlugin>(with(), "/")
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(error.contains("config.json cannot be used"), "{error}");
+    assert!(refused().contains("config.json cannot be used"), "{}", refused());
 }
