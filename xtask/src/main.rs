@@ -13,11 +13,13 @@ mod bench_pipeline;
 mod bench_relay;
 mod binary;
 mod chaos;
+mod charts;
 mod ci;
 mod docs;
 mod fuzz;
 mod new_plugin;
 mod page;
+mod prerequisite;
 mod registration;
 mod role;
 mod shell;
@@ -59,6 +61,9 @@ enum Chore {
     BenchRelay(bench_relay::Options),
     /// Kills agent and server, cuts the network and fills disks at random, for longer than the tests do.
     Chaos(chaos::Options),
+    /// Tests and packs the charts for Kubernetes.
+    #[command(subcommand)]
+    Charts(charts::Chore),
     /// Feeds the parsers with what breaks them, until something does or the time is over.
     Fuzz(fuzz::Options),
     /// Does all that a change must pass, and stops at the first failure.
@@ -78,6 +83,7 @@ fn main() -> ExitCode {
         Chore::BenchPipeline(options) => bench_pipeline::run(&workspace, &options),
         Chore::BenchRelay(options) => bench_relay::run(&workspace, &options),
         Chore::Chaos(options) => chaos::run(&workspace, &options),
+        Chore::Charts(chore) => charts::run(&workspace, &chore),
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
         Chore::Ci => ci::run(&workspace),
     });

@@ -1,16 +1,17 @@
 //! `cargo xtask test`: all tests of the project.
 
-mod prerequisite;
-
 use anyhow::{Result, bail};
 
+use crate::charts::TOOLS;
+use crate::prerequisite::{self, PREREQUISITES};
 use crate::shell;
 use crate::workspace::Workspace;
 
 /// What `cargo xtask test` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Installs the programs for lack of which tests are left out, with `apt-get` and without upgrading anything.
+    /// Installs the programs for lack of which tests are left out, with `apt-get`, without upgrading anything, and
+    /// into `target/tools`.
     #[arg(long)]
     install: bool,
     /// Goes to `cargo nextest run` or `cargo test`, such as `-p alumet-core` or a part of a name. With it, documentation
@@ -22,7 +23,7 @@ pub(crate) struct Options {
 /// Runs the tests; all of them, even when the first ones fail.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let root = &workspace.root;
-    prerequisite::provide(root, options.install)?;
+    prerequisite::provide(&[PREREQUISITES, &TOOLS].concat(), root, options.install)?;
     let has_nextest = shell::succeeds("cargo nextest --version", root);
     let mut failed = Vec::new();
     for line in lines(has_nextest, &options.arguments) {
