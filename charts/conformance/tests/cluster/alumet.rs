@@ -46,7 +46,10 @@ fn credentials_stay_over_upgrade_rollback_and_installing_again() {
         notes.contains("secret test-alumet-influxdb2-auth was created"),
         "{notes}"
     );
-    assert!(first.iter().all(|secret| !notes.contains(secret.as_str())), "{notes}");
+    assert!(
+        first.iter().all(|secret| !notes.contains(secret.as_str())),
+        "{notes}"
+    );
 
     release.upgrade(&["--set", "alumet-relay-client.plugins.procfs.enable=true"]);
     assert_eq!(secrets(), first);
@@ -85,12 +88,15 @@ fn the_service_account_of_agents_may_read_pods_and_nothing_else() {
         &["get", "configmaps", "-n", "test"],
         &["get", "nodes"],
         &["get", "namespaces"],
-        &["delete", "pods", "--all", "-n", "test"],
+        &["delete", "pod", "web", "-n", "test"],
         &["create", "serviceaccount", "x", "-n", "test"],
     ] {
         let output = cluster.run_as(&token, refused, "");
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains("Forbidden"), "{refused:?}: {said}");
+        assert!(
+            !output.status.success() && said.contains("Forbidden"),
+            "{refused:?}: {said}"
+        );
     }
 }
 
@@ -122,8 +128,7 @@ fn what_a_pod_uses_is_in_the_store_and_in_influxdb_under_its_name() {
     let (relay, api) = (free_port(), free_port());
     let server = start(
         &release,
-        "deployment",
-        "alumet-relay-server",
+        ("deployment", "alumet-relay-server"),
         "alumet-server",
         &[
             (
@@ -140,8 +145,7 @@ fn what_a_pod_uses_is_in_the_store_and_in_influxdb_under_its_name() {
     let ca = format!("plugins.k8s.tls.ca = '{}'", release.cluster.ca().display());
     let agent = start(
         &release,
-        "daemonset",
-        "alumet-relay-client",
+        ("daemonset", "alumet-relay-client"),
         "alumet-agent",
         &[
             ("https://kubernetes.default.svc:443", &release.cluster.url()),
@@ -158,7 +162,8 @@ fn what_a_pod_uses_is_in_the_store_and_in_influxdb_under_its_name() {
             "plugins.relay-client.tls.server_name = 'test-alumet-alumet-relay-server'",
         ],
     );
-    let query = "GET /api/v1/query?metric=cpu_time_delta&match=name=web&aggregate=count&by=name,namespace,node";
+    let query =
+        "GET /api/v1/query?metric=cpu_time_delta&match=name=web&aggregate=count&by=name,namespace,node";
     let said = || format!("{}\n{}", agent.log(), server.log());
     until("the store has it", || {
         let answer: Value = serde_json::from_str(&ask(api, query)).unwrap_or_default();

@@ -99,7 +99,12 @@ impl Release {
         let kinds = "all,configmaps,secrets,persistentvolumeclaims,serviceaccounts,networkpolicies,ingresses,\
                      poddisruptionbudgets,horizontalpodautoscalers";
         let words = ["get", kinds, "-n", self.namespace, "-o", "name"];
-        let mut names: Vec<String> = self.cluster.kubectl(&words, "").lines().map(str::to_owned).collect();
+        let mut names: Vec<String> = self
+            .cluster
+            .kubectl(&words, "")
+            .lines()
+            .map(str::to_owned)
+            .collect();
         let is_ours = |name: &String| !name.contains("sh.helm.release") && !name.contains("kube-root-ca");
         names.retain(is_ours);
         names.sort();

@@ -21,6 +21,15 @@ fn built(name: &str) -> PathBuf {
     path
 }
 
+/// A text in which `$(NAME)` is replaced by the variable of this name.
+fn expanded(text: &str, environment: &[(String, String)]) -> String {
+    let mut text = text.to_owned();
+    for (name, value) in environment {
+        text = text.replace(&format!("$({name})"), value);
+    }
+    text
+}
+
 /// The first container of a workload, and the volumes of its pod.
 struct Pod<'a> {
     release: &'a Release,
@@ -47,27 +56,34 @@ impl<'a> Pod<'a> {
             let secret = &from["secretKeyRef"];
             match (from["fieldRef"]["fieldPath"].as_str(), secret["name"].as_str()) {
                 (Some("spec.nodeName"), _) => "n1".to_owned(),
+                (Some("metadata.name"), _) => "pod".to_owned(),
                 (Some(_), _) => "127.0.0.1".to_owned(),
                 (None, Some(name)) => self.release.secret(name, secret["key"].as_str().unwrap()),
                 (None, None) => variable["value"].as_str().unwrap_or_default().to_owned(),
             }
         };
-        variables
-            .iter()
-            .map(|variable| (variable["name"].as_str().unwrap().to_owned(), value(variable)))
-            .collect()
+        let mut environment = Vec::new();
+        for variable in &variables {
+            let value = expanded(&value(variable), &environment);
+            environment.push((variable["name"].as_str().unwrap().to_owned(), value));
+        }
+        environment
     }
 
     /// Writes the files of ConfigMaps and Secrets below a folder, at the places where the container has them.
     fn mount(&self, folder: &Path) {
         for mount in self.container["volumeMounts"].as_array().unwrap() {
             let volume = self.volumes.iter().find(|volume| volume["name"] == mount["name"]);
-            let volume = volume.unwrap();
+            // A claim of a StatefulSet is none of them.
+            let Some(volume) = volume else { continue };
             let (kind, name) = match (&volume["configMap"]["name"], &volume["secret"]["secretName"]) {
                 (Value::String(name), _) => ("configmap", name),
                 (_, Value::String(name)) => ("secret", name),
                 _ => continue,
             };
+            let chosen = volume["configMap"]["items"].as_array();
+            let is_chosen =
+                |key: &str| chosen.is_none_or(|items| items.iter().any(|item| item["key"] == key));
             let place = folder.join(mount["mountPath"].as_str().unwrap().trim_start_matches('/'));
             for (key, value) in self.release.get(kind, name)["data"].as_object().unwrap() {
                 let text = match kind {
@@ -75,9 +91,9 @@ impl<'a> Pod<'a> {
                     _ => value.as_str().unwrap().to_owned(),
                 };
                 let file = match mount["subPath"].as_str() {
-                    None => place.join(key),
+                    None if is_chosen(key) => place.join(key),
                     Some(path) if path == key => place.clone(),
-                    Some(_) => continue,
+                    _ => continue,
                 };
                 fs::create_dir_all(file.parent().unwrap()).unwrap();
                 fs::write(file, text).unwrap();
@@ -86,26 +102,47 @@ impl<'a> Pod<'a> {
     }
 }
 
-/// Starts the program of a workload, with other places: what is replaced in its configuration are addresses that only a
-/// cluster has, and folders. Its health is at the port of the process.
+/// Starts a program of this workspace as the one of a workload. Its health is at the port of the process.
 pub(crate) fn start(
     release: &Release,
-    kind: &str,
-    name: &str,
+    (kind, name): (&str, &str),
     program: &str,
     addresses: &[(&str, &str)],
     overrides: &[&str],
 ) -> Program {
-    let pod = Pod::of(release, kind, name);
     let port = free_port();
+    let health = format!("health.address = '127.0.0.1:{port}'");
+    let arguments = overrides.iter().copied().chain([&*health]);
+    let arguments: Vec<&str> = arguments.flat_map(|toml| ["--config-override", toml]).collect();
+    start_at(
+        port,
+        release,
+        (kind, name),
+        &built(program),
+        addresses,
+        &arguments,
+    )
+}
+
+/// Starts a program as the one of a workload, and waits until it listens on this port. In its files, addresses that only a
+/// cluster has and folders are replaced; all arguments but these are those of the workload.
+pub(crate) fn start_at(
+    port: u16,
+    release: &Release,
+    (kind, name): (&str, &str),
+    program: &Path,
+    addresses: &[(&str, &str)],
+    arguments: &[&str],
+) -> Program {
+    let pod = Pod::of(release, kind, name);
     Program::start(port, |folder| {
         pod.mount(folder);
         let inside = |place: &str| folder.join(place).display().to_string();
-        fs::create_dir_all(inside("var/lib/alumet")).unwrap();
-        let mut command = Command::new(built(program));
+        let environment = pod.environment();
+        let mut command = Command::new(program);
         for argument in pod.container["args"].as_array().unwrap() {
-            let argument = argument.as_str().unwrap();
-            let Some(file) = argument.strip_prefix('/') else {
+            let argument = expanded(argument.as_str().unwrap(), &environment);
+            let Some((flag, file)) = argument.split_once('/') else {
                 command.arg(argument);
                 continue;
             };
@@ -114,16 +151,14 @@ pub(crate) fn start(
                 assert!(text.contains(in_cluster), "no {in_cluster} in {text}");
                 text = text.replace(in_cluster, here);
             }
-            text = text.replace("/var/lib/alumet", &inside("var/lib/alumet"));
-            text = text.replace("/etc/alumet", &inside("etc/alumet"));
+            for place in ["var/lib/alumet", "var/lib/mq", "etc/alumet", "data"] {
+                fs::create_dir_all(inside(place)).unwrap();
+                text = text.replace(&format!("\"/{place}"), &format!("\"{}", inside(place)));
+            }
             fs::write(inside(file), text).unwrap();
-            command.arg(inside(file));
+            command.arg(format!("{flag}{}", inside(file)));
         }
-        let health = format!("health.address = '127.0.0.1:{port}'");
-        for toml in overrides.iter().chain([&health.as_str()]) {
-            command.args(["--config-override", toml]);
-        }
-        command.env_clear().envs(pod.environment());
+        command.args(arguments).env_clear().envs(environment);
         command
     })
 }

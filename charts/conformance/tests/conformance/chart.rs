@@ -104,7 +104,9 @@ impl Helm {
     pub(crate) fn notes(&self, chart: Chart, arguments: &str) -> String {
         let Chart { folder, release, .. } = chart;
         let line = format!("install {release} {folder} -n {NAMESPACE} --dry-run=client {arguments}");
-        let text = self.run(&line).unwrap_or_else(|message| panic!("{arguments}: {message}"));
+        let text = self
+            .run(&line)
+            .unwrap_or_else(|message| panic!("{arguments}: {message}"));
         let (_, notes) = text.split_once("\nNOTES:\n").unwrap_or_default();
         notes.to_owned()
     }

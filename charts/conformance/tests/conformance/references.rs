@@ -13,7 +13,11 @@ fn every_name_leads_somewhere_with_every_preset_and_pair_of_switches() {
     let Some(helm) = Helm::find() else { return };
     let mut cases: Vec<(Chart, String)> = Vec::new();
     for chart in CHARTS {
-        cases.extend(pairs(switches(chart)).into_iter().map(|switches| (chart, switches)));
+        cases.extend(
+            pairs(switches(chart))
+                .into_iter()
+                .map(|switches| (chart, switches)),
+        );
         for preset in chart.preset_arguments() {
             let with = |switch: &&str| (chart, format!("{preset} {switch}"));
             cases.extend([""].iter().chain(switches(chart)).map(with));

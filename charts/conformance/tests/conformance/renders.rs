@@ -51,7 +51,8 @@ fn helm_finds_nothing_to_complain_about_and_renders_the_same_in_both_versions() 
         for preset in chart.preset_arguments() {
             for helm in [&helm, &helm_4] {
                 let line = format!("lint --strict {} -n {NAMESPACE} {preset}", chart.folder);
-                helm.run(&line).unwrap_or_else(|message| panic!("{line}: {message}"));
+                helm.run(&line)
+                    .unwrap_or_else(|message| panic!("{line}: {message}"));
             }
             let [old, new] = [&helm, &helm_4].map(|helm| {
                 let mut all: Vec<_> = helm.render(chart, &preset).0.iter().map(without_random).collect();
