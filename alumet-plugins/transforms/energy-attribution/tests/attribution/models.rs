@@ -464,7 +464,9 @@ fn who_is_measured_here_shares_the_energy_of_this_machine_even_if_the_name_of_th
     stage.samples("all", 0, [(&package, 0.0), (&busy, 0.0), (&pod, 0.0)]);
     stage.samples("all", 1000, [(&package, 10.0), (&busy, 100.0), (&pod, TENTH)]);
     assert!(
-        stage.lines().contains(&"1000: joules process:1 {node=n1} 10".to_owned()),
+        stage
+            .lines()
+            .contains(&"1000: joules process:1 {node=n1} 10".to_owned()),
         "nothing is shared"
     );
 }
