@@ -1,7 +1,6 @@
 //! The HTTP API of Prometheus, of whoever has it.
 
-use std::time::SystemTime;
-
+use alumet_core::time::{Clock, SystemClock};
 use serde_json::Value as Json;
 
 use crate::dashboard::{Dashboard, Query, list, substitute, text};
@@ -76,11 +75,7 @@ impl Api {
         // What is compared with 0 is shown when something happens.
         let expr = query.expr.strip_suffix(" > 0").unwrap_or(&query.expr);
         let expr = percent(&filled(expr, chosen));
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
-        let end = now - DELAY;
+        let end = SystemClock.now().wall.as_nanos().cast_unsigned() / 1_000_000_000 - DELAY;
         let data = match query.is_instant {
             true => self.ask(&format!("query?query={expr}&time={end}")),
             false => self.ask(&format!(
