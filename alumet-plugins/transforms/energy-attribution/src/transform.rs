@@ -133,10 +133,12 @@ impl Nodes {
         if self.specs.iter().all(|spec| spec.spec.parts(&info).is_empty()) {
             return None;
         }
+        // What was measured here is of this machine, whether or not its name is told, as it is with pods.
+        let is_from_elsewhere = batch.origin().is_some();
         let attribute = info
             .attributes()
             .iter()
-            .filter(|(key, _)| *key == &self.node_attribute);
+            .filter(|(key, _)| is_from_elsewhere && *key == &self.node_attribute);
         let attributes: Attributes = attribute
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();

@@ -1,15 +1,17 @@
 //! The HTTP API of Prometheus, of whoever has it.
 
-use std::time::SystemTime;
-
+use alumet_core::time::{Clock, SystemClock};
 use serde_json::Value as Json;
 
 use crate::dashboard::{Dashboard, Query, list, substitute, text};
 use crate::http::{get, percent};
 
-/// How much of the past is asked for, in seconds, and how long a window of rates is.
+/// How much of the past is asked for, in seconds.
 const RANGE: u64 = 20;
-const WINDOW: &str = "10s";
+/// How long a window of rates is.
+const WINDOW: &str = "20s";
+/// What was measured in the last seconds is still on its way.
+const DELAY: u64 = 5;
 
 /// Who is asked.
 pub(crate) struct Api {
@@ -73,15 +75,12 @@ impl Api {
         // What is compared with 0 is shown when something happens.
         let expr = query.expr.strip_suffix(" > 0").unwrap_or(&query.expr);
         let expr = percent(&filled(expr, chosen));
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
+        let end = SystemClock.now().wall.as_nanos().cast_unsigned() / 1_000_000_000 - DELAY;
         let data = match query.is_instant {
-            true => self.ask(&format!("query?query={expr}&time={now}")),
+            true => self.ask(&format!("query?query={expr}&time={end}")),
             false => self.ask(&format!(
-                "query_range?query={expr}&start={}&end={now}&step=5",
-                now - RANGE
+                "query_range?query={expr}&start={}&end={end}&step=5",
+                end - RANGE
             )),
         };
         let series = data?["result"].as_array().cloned().unwrap_or_default();

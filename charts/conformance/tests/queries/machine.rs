@@ -8,9 +8,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use alumet_core::testkit::FakeRoot;
+use alumet_core::time::{Clock, SystemClock};
 
 /// Zones of powercap with their names and watts; the processor contains its cores.
 const ZONES: [(&str, &str, f64); 3] = [
@@ -153,7 +154,7 @@ fn tick(root: &FakeRoot, began: Instant) {
         set(&root.at(format!("sys/fs/cgroup/{group}/cpu.stat")), &text);
     }
     let millijoules = (GPU_WATTS * seconds * 1e3) as u64;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let micros = SystemClock.now().wall.as_nanos() / 1000;
     let pid = std::process::id();
     // The numbers of fields are those of nvml.h: total energy, power, and memory errors that were corrected or not.
     let script = [
@@ -161,7 +162,7 @@ fn tick(root: &FakeRoot, began: Instant) {
         format!("0.field.186 {}", GPU_WATTS * 1e3),
         "0.field.3 0\n0.field.4 0\n0.limit 300000\n0.temperature 61".to_owned(),
         "0.gpu_utilization 40\n0.memory_utilization 10\n0.total 1000000000\n0.used 400000000".to_owned(),
-        format!("0.compute {pid}:4096\n0.uses {pid}:{}:40:10:0:0", now.as_micros()),
+        format!("0.compute {pid}:4096\n0.uses {pid}:{micros}:40:10:0:0"),
         format!("0.xids {}", vec!["79"; 1 + seconds as usize / 5].join(",")),
     ];
     let new = root.at("driver/new");

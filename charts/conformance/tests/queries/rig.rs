@@ -100,8 +100,10 @@ impl Rig {
                 [plugins.procfs]
                 [plugins.rapl]
                 interface = "powercap"
+                flush_interval = "1s"
                 [plugins.nvml]
                 library = "{driver}"
+                flush_interval = "1s"
                 [plugins.cgroups]
                 poll_interval = "1s"
                 [plugins.k8s]

@@ -455,6 +455,23 @@ fn a_wall_clock_that_is_set_changes_nothing() {
 }
 
 #[test]
+fn who_is_measured_here_shares_the_energy_of_this_machine_even_if_the_name_of_the_node_is_told() {
+    let mut stage = Stage::new(Stage::config(SHARE));
+    let (package, busy) = (stage.package(0), stage.kernel("user"));
+    let machine = Resource::LocalMachine;
+    let attributes = [("kind", "user"), ("node", "n1")];
+    let pod = stage.series(&stage::CPU_TIME, &machine, &process(1), &attributes);
+    stage.samples("all", 0, [(&package, 0.0), (&busy, 0.0), (&pod, 0.0)]);
+    stage.samples("all", 1000, [(&package, 10.0), (&busy, 100.0), (&pod, TENTH)]);
+    assert!(
+        stage
+            .lines()
+            .contains(&"1000: joules process:1 {node=n1} 10".to_owned()),
+        "nothing is shared"
+    );
+}
+
+#[test]
 fn two_nodes_never_mix_and_one_of_them_may_start_anew() {
     let mut stage = Stage::new(Stage::config(SHARE));
     let all = Consumer::LocalMachine;

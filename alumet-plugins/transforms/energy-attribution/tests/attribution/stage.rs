@@ -7,6 +7,7 @@ use alumet_core::metric::{MetricDef, Quality};
 use alumet_core::output::RecordedSample;
 use alumet_core::progress::{Progress, StreamId};
 use alumet_core::series::SeriesHandle;
+use alumet_core::spool::{InstanceId, Origin};
 use alumet_core::testkit::{Bench, ManualClock};
 use alumet_core::time::{Clock, Moment, Monotonic};
 use alumet_core::unit::Unit;
@@ -214,6 +215,14 @@ impl Stage {
             monotonic: Monotonic::from_nanos(1_000_000_000 + until - boot),
         };
         batch.set_progress(Progress { stream, until });
+        // That of another machine has come from there.
+        if !node.is_empty() {
+            batch.set_origin(Origin {
+                instance: InstanceId([0; 16]),
+                sequence: 0,
+                checksum: 0,
+            });
+        }
         batch
     }
 
