@@ -17,6 +17,7 @@ mod ci;
 mod docs;
 mod fuzz;
 mod new_plugin;
+mod package;
 mod page;
 mod registration;
 mod role;
@@ -61,6 +62,8 @@ enum Chore {
     Chaos(chaos::Options),
     /// Feeds the parsers with what breaks them, until something does or the time is over.
     Fuzz(fuzz::Options),
+    /// Makes the packages of agent and server: Debian, RPM and an archive.
+    Package(package::Options),
     /// Does all that a change must pass, and stops at the first failure.
     Ci,
 }
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Chore::BenchRelay(options) => bench_relay::run(&workspace, &options),
         Chore::Chaos(options) => chaos::run(&workspace, &options),
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
+        Chore::Package(options) => package::run(&workspace, &options),
         Chore::Ci => ci::run(&workspace),
     });
     match result {
