@@ -61,7 +61,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 
 fn lines(options: &Options, target_folder: &str) -> Vec<String> {
     let target = options.target.as_deref();
-    let target_option = target.map_or_else(String::new, |target| format!(" --target {}", shell::quoted(target)));
+    let target_option = target.map_or_else(String::new, |target| {
+        format!(" --target {}", shell::quoted(target))
+    });
     let profile = if options.debug { "debug" } else { "release" };
     let built = match target {
         Some(target) => format!("{target_folder}/{target}/{profile}"),
@@ -78,7 +80,9 @@ fn lines(options: &Options, target_folder: &str) -> Vec<String> {
         lines.extend(staged(binary.name(), &shell::quoted(&built), options.debug));
         lines.extend(packed(binary.name(), options, &target_option));
     }
-    lines.push(format!("cd {FOLDER} && sha256sum *.deb *.rpm *.tar.gz > SHA256SUMS"));
+    lines.push(format!(
+        "cd {FOLDER} && sha256sum *.deb *.rpm *.tar.gz > SHA256SUMS"
+    ));
     lines
 }
 
@@ -110,7 +114,10 @@ fn staged(name: &str, built: &str, is_trial: bool) -> Vec<String> {
 /// Makes the packages of a program.
 fn packed(name: &str, options: &Options, target: &str) -> [String; 3] {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
-    let architecture = options.target.as_deref().and_then(|target| target.split('-').next());
+    let architecture = options
+        .target
+        .as_deref()
+        .and_then(|target| target.split('-').next());
     let architecture = architecture.unwrap_or(std::env::consts::ARCH);
     let [deb, rpm, archive] = if options.debug {
         [
