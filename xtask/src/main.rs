@@ -18,6 +18,7 @@ mod ci;
 mod docs;
 mod fuzz;
 mod new_plugin;
+mod package;
 mod page;
 mod prerequisite;
 mod registration;
@@ -66,6 +67,8 @@ enum Chore {
     Charts(charts::Chore),
     /// Feeds the parsers with what breaks them, until something does or the time is over.
     Fuzz(fuzz::Options),
+    /// Makes the packages of agent and server: Debian, RPM and an archive.
+    Package(package::Options),
     /// Does all that a change must pass, and stops at the first failure.
     Ci,
 }
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Chore::Chaos(options) => chaos::run(&workspace, &options),
         Chore::Charts(chore) => charts::run(&workspace, &chore),
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
+        Chore::Package(options) => package::run(&workspace, &options),
         Chore::Ci => ci::run(&workspace),
     });
     match result {

@@ -116,6 +116,20 @@ pub(crate) const PREREQUISITES: &[Prerequisite] = &[
         needed_by: "the tests of the page of rest-api",
         is_required: false,
     },
+    Prerequisite {
+        name: "RPM",
+        probe: "rpm --version",
+        package: "rpm",
+        needed_by: "the test of the packages",
+        is_required: false,
+    },
+    Prerequisite {
+        name: "ShellCheck",
+        probe: "shellcheck --version",
+        package: "shellcheck",
+        needed_by: "the test of the scripts of the packages",
+        is_required: false,
+    },
 ];
 
 /// Says what is missing and how to install it, or does that.

@@ -14,6 +14,8 @@ use crate::role::Role;
 pub(crate) struct Workspace {
     /// The folder of the root `Cargo.toml`.
     pub(crate) root: PathBuf,
+    /// The folder of what is built.
+    pub(crate) target: PathBuf,
     /// The members.
     pub(crate) members: Vec<Member>,
 }
@@ -41,6 +43,7 @@ impl Workspace {
         let members = members.map(|package| Member::of(package, &metadata.workspace_root));
         Ok(Self {
             root,
+            target: metadata.target_directory.into_std_path_buf(),
             members: members.collect(),
         })
     }

@@ -118,12 +118,15 @@ const PICTURE: &str = "docs/top.txt";
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::workspace::Member;
 
     fn workspace() -> Workspace {
         Workspace {
             root: std::env::temp_dir(),
+            target: PathBuf::new(),
             members: vec![
                 Member::at("alumet-plugins/sources/load"),
                 Member::at("alumet-plugins/readers/load"),
