@@ -27,6 +27,16 @@
 {{- fail (printf "alumet-relay-server.service.port is %v, and agents do not know it: set alumet-relay-client.plugins.relay_client.relayServer=%s:%v as well" $server.service.port (include "common.join" (list .Release.Name "alumet-relay-server")) $server.service.port) -}}
 {{- end -}}
 {{- end -}}
+{{- $api := index .Values "alumet-api" | default dict -}}
+{{- $input := $api.influxdb | default dict -}}
+{{- if and $api.enabled (not $input.host) (not (dig "configMap" "name" "" $api)) (not $api.configSecret) -}}
+{{- if or (not $influxdb2.enabled) $influxdb2.fullnameOverride -}}
+{{- fail "alumet-api reads from the InfluxDB of the release, which is off or has another name: set alumet-api.influxdb.host and existingSecret" -}}
+{{- end -}}
+{{- if ne $of ($input.existingSecret | default "") -}}
+{{- fail (printf "influxdb2.adminUser.existingSecret is %q and alumet-api.influxdb.existingSecret is %q: set both to the same Secret, or neither" $of ($input.existingSecret | default "")) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The values of the relay client, under whichever name they are. */}}

@@ -60,7 +60,7 @@ a subject of its own, the stream drops nothing of it that a collector would keep
 {{- $stream := dict "subjects" $subjects "max_msgs_per_subject" .Values.collector.maxEntriesPerGPU "replicas" (ternary 3 1 (ge (int $mq.replicaCount) 3)) -}}
 {{- $servers := $mq.servers -}}
 {{- if ne $mq.mode "external" -}}
-{{- $_ := set $stream "max_bytes" (include "pipeline.share" (list $mq.persistence.size 0.7) | float64) -}}
+{{- $_ := set $stream "max_bytes" (include "pipeline.share" (list (include "pipeline.mq.size" .) 0.7) | float64) -}}
 {{- $servers = list (printf "nats://%s:%d" (include "pipeline.name" (list . "mq")) (int $mq.port)) -}}
 {{- end -}}
 {{- $client := dict "servers" $servers "stream" $stream -}}
@@ -114,11 +114,71 @@ Deployment
 {{- end -}}
 
 {{/*
-The metadata of a claim. It is the same whether the chart makes it or a StatefulSet, so that each takes over what the other
-has made. An uninstallation leaves it.
+What the chart says of claims. Neither a claim nor the templates of claims of a StatefulSet can be changed, and an upgrade that tries
+is refused as a whole; so what is in the cluster stays as it is. A claim is named after the component, as a StatefulSet
+does it for its first pod, so that a Deployment and a StatefulSet take over from each other. Each template takes a component, with
+  claim        the name of the claim in the pods
+  persistence  the values
 */}}
+{{- define "pipeline.claimName" -}}
+{{- printf "%s-%s-0" .claim (include "common.fullname" .) -}}
+{{- end -}}
+
+{{/* The first claim as it is in the cluster; empty if it is not there. */}}
+{{- define "pipeline.oldClaim" -}}
+{{- toJson (lookup "v1" "PersistentVolumeClaim" .root.Release.Namespace (include "pipeline.claimName" .) | default dict) -}}
+{{- end -}}
+
+{{- define "pipeline.size" -}}
+{{- $old := include "pipeline.oldClaim" . | fromJson -}}
+{{- if and .persistence.enabled $old.spec -}}
+{{- $old.spec.resources.requests.storage -}}
+{{- else -}}
+{{- .persistence.size -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The metadata without the name. An uninstallation leaves the claim. Which class was asked for is not what a claim says later. */}}
 {{- define "pipeline.claimMetadata" -}}
-{{- $annotations := dict "helm.sh/resource-policy" "keep" "meta.helm.sh/release-name" .root.Release.Name "meta.helm.sh/release-namespace" .root.Release.Namespace -}}
+{{- $class := .persistence.storageClass | default .root.Values.global.storageClass -}}
+{{- $annotations := dict "helm.sh/resource-policy" "keep" "meta.helm.sh/release-name" .root.Release.Name "meta.helm.sh/release-namespace" .root.Release.Namespace "alumet.dev/storage-class" $class -}}
 {{- $labels := merge (include "common.selectorLabels" . | fromYaml) (dict "app.kubernetes.io/managed-by" .root.Release.Service) -}}
 {{- toYaml (dict "labels" $labels "annotations" $annotations) -}}
+{{- end -}}
+
+{{- define "pipeline.claim" -}}
+{{- $old := include "pipeline.oldClaim" . | fromJson -}}
+{{- $persistence := deepCopy .persistence -}}
+{{- if $old.spec -}}
+{{- $class := index ($old.metadata.annotations | default dict) "alumet.dev/storage-class" | default "" -}}
+{{- $persistence = mergeOverwrite $persistence (dict "size" $old.spec.resources.requests.storage "accessModes" $old.spec.accessModes "storageClass" $class) -}}
+{{- end -}}
+{{- $claim := merge (dict "persistence" $persistence) (omit . "persistence") -}}
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: {{ include "pipeline.claimName" . }}
+  namespace: {{ .root.Release.Namespace }}
+  {{- include "pipeline.claimMetadata" $claim | nindent 2 }}
+spec:
+  {{- include "common.claimSpec" $claim | nindent 2 }}
+{{- end -}}
+
+{{- define "pipeline.claimTemplates" -}}
+{{- $old := (lookup "apps/v1" "StatefulSet" .root.Release.Namespace (include "common.fullname" .)).spec | default dict -}}
+{{- $templates := list -}}
+{{- range $old.volumeClaimTemplates -}}
+{{- $templates = append $templates (omit . "status") -}}
+{{- end -}}
+{{- $new := dict "metadata" (merge (dict "name" .claim) (include "pipeline.claimMetadata" . | fromYaml)) "spec" (include "common.claimSpec" . | fromYaml) -}}
+{{- toYaml ($templates | default (list $new)) -}}
+{{- end -}}
+
+{{/* The components with claims. Take the context. */}}
+{{- define "pipeline.collector.size" -}}
+{{- include "pipeline.size" (dict "root" . "fullname" (include "pipeline.name" (list . "collector")) "claim" "data" "persistence" .Values.collector.persistence) -}}
+{{- end -}}
+
+{{- define "pipeline.mq.size" -}}
+{{- include "pipeline.size" (dict "root" . "fullname" (include "pipeline.name" (list . "mq")) "claim" "mq-data" "persistence" .Values.mq.persistence) -}}
 {{- end -}}

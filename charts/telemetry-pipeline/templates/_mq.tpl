@@ -1,7 +1,7 @@
 {{/* The configuration of NATS, as JSON, which it understands. What begins with $ without quotes is a variable of the environment. */}}
 {{- define "pipeline.mq.config" -}}
 {{- $mq := .Values.mq -}}
-{{- $jetstream := dict "store_dir" $mq.persistence.dir "max_file_store" (include "pipeline.share" (list $mq.persistence.size 0.85) | float64) -}}
+{{- $jetstream := dict "store_dir" $mq.persistence.dir "max_file_store" (include "pipeline.share" (list (include "pipeline.mq.size" .) 0.85) | float64) -}}
 {{- $config := dict "port" (int $mq.port) "http_port" (int $mq.monitorPort) "jetstream" $jetstream -}}
 {{- $authorization := dict "user" $mq.auth.username "password" "$MQ_QUOTED_PASSWORD" -}}
 {{- if $mq.auth.enabled -}}

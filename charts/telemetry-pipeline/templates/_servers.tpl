@@ -2,7 +2,7 @@
 {{- $collector := .Values.collector -}}
 {{- $input := include "pipeline.mq.client" . | fromJson -}}
 {{- $input = merge $input (dict "durable" "collector" "workers" $collector.workers "ack_wait" $collector.ackWait "max_deliver" $collector.maxDeliver) -}}
-{{- $size := $collector.persistence.size -}}
+{{- $size := include "pipeline.collector.size" . -}}
 {{- $store := dict "path" "/var/lib/alumet/store.db" "max_entries_per_gpu" $collector.maxEntriesPerGPU "max_size" (include "pipeline.share" (list $size 0.8) | float64) -}}
 {{- $api := dict "address" (printf "0.0.0.0:%d" (int $collector.port)) "insecure" true -}}
 {{- $spool := dict "path" "/var/lib/alumet/spool.db" "max_size" (include "pipeline.share" (list $size 0.1) | float64) -}}

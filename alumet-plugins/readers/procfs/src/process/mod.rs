@@ -32,6 +32,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use alumet_reader_cgroupfs::CgroupPath;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -48,6 +49,7 @@ use alumet_reader_kernel_file::{Extent, errno, fill};
 /// given to another one later: follow a process with [`Self::follow`] where that matters.
 #[derive(Debug)]
 pub struct Processes {
+    root: SystemRoot,
     proc: PathBuf,
     opened: OnceCell<Folder>,
     buffer: Vec<u8>,
@@ -56,6 +58,8 @@ pub struct Processes {
     most_kept: usize,
     /// Every file that is kept holds one more.
     kept: Arc<()>,
+    /// Where this program's namespace of control groups begins.
+    namespace: OnceCell<CgroupPath>,
 }
 
 /// The open folder of the processes.
@@ -91,6 +95,7 @@ impl Processes {
     pub fn open(root: &SystemRoot, most_kept: usize) -> Result<Self, ReadError> {
         let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
         let processes = Self {
+            root: root.clone(),
             proc: root.proc(""),
             opened: OnceCell::new(),
             buffer: Vec::new(),
@@ -98,6 +103,7 @@ impl Processes {
             ticks_per_second: ticks_per_second(),
             most_kept: most_kept.min(usize::try_from(soft / 8).unwrap_or(usize::MAX)),
             kept: Arc::default(),
+            namespace: OnceCell::new(),
         };
         match processes.folder() {
             Err(error) if !error.is_temporary() => Err(error),
