@@ -1,10 +1,11 @@
 //! The charts, and helm.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::program;
-use crate::render::Render;
+use crate::render::{Render, text};
 
 /// A chart of this repository, as the tests install it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(crate) const ALUMET: Chart = Chart {
 pub(crate) const PIPELINE: Chart = Chart {
     folder: "charts/telemetry-pipeline",
     release: "my-telemetry-pipeline",
-    presets: &[],
+    presets: &["values-nvml.yaml"],
 };
 
 /// Both.
@@ -67,14 +68,21 @@ impl Helm {
     pub(crate) fn run(&self, line: &str) -> Result<String, String> {
         let mut command = Command::new(&self.0);
         let words = shell_words::split(line).unwrap();
-        program::output(command.args(words).current_dir(program::root()))
+        // It speaks of each link, on a line of its own.
+        let own = |message: String| {
+            let lines = message
+                .lines()
+                .filter(|line| !line.contains("found symbolic link in path"));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        program::output(command.args(words).current_dir(program::root())).map_err(own)
     }
 
     /// What it makes of a chart.
     pub(crate) fn try_render(&self, chart: Chart, arguments: &str) -> Result<Render, String> {
         let Chart { folder, release, .. } = chart;
-        let text = self.run(&format!("template {release} {folder} -n {NAMESPACE} {arguments}"))?;
-        Render::of(&text)
+        let line = format!("template {release} {folder} -n {NAMESPACE} {arguments}");
+        self.run(&line).and_then(|text| Render::of(&text))
     }
 
     /// The same, and nothing where the chart itself says what cannot work together, and what to set instead.
@@ -100,14 +108,20 @@ impl Helm {
         }
     }
 
-    /// What it tells the person who installs a chart.
+    /// What it tells the person who installs a chart. Without a cluster, helm itself shows that to nobody; so the same template
+    /// becomes an object here.
     pub(crate) fn notes(&self, chart: Chart, arguments: &str) -> String {
-        let Chart { folder, release, .. } = chart;
-        let line = format!("install {release} {folder} -n {NAMESPACE} --dry-run=client {arguments}");
-        let text = self
-            .run(&line)
-            .unwrap_or_else(|message| panic!("{arguments}: {message}"));
-        let (_, notes) = text.split_once("\nNOTES:\n").unwrap_or_default();
-        notes.to_owned()
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("chart");
+        let source = program::root().join(chart.folder);
+        program::output(Command::new("cp").arg("-rL").arg(source).arg(&copy)).unwrap();
+        fs::rename(copy.join("templates/NOTES.txt"), copy.join("notes")).unwrap();
+        let object = r#"{"kind": "Notes", "metadata": {"name": "notes"}, "text": {{ tpl (.Files.Get "notes") . | toJson }}}"#;
+        fs::write(copy.join("templates/notes.yaml"), object).unwrap();
+        let copy = shell_words::quote(copy.to_str().unwrap()).into_owned();
+        let line = format!("template {} {copy} -n {NAMESPACE} {arguments}", chart.release);
+        let render = self.run(&line).and_then(|text| Render::of(&text));
+        let render = render.unwrap_or_else(|message| panic!("{arguments}: {message}"));
+        text(&render.find("Notes", "notes").unwrap()["text"]).to_owned()
     }
 }

@@ -9,22 +9,21 @@ use serde_json::Value;
 
 use crate::alumet::{CLIENT_PLUGINS, SERVER_PLUGINS, needs};
 use crate::cases::{each, pairs};
-use crate::chart::{ALUMET, CHARTS, Chart, Helm};
+use crate::chart::{ALUMET, CHARTS, Helm};
 use crate::program;
 use crate::reference::configurations;
 use crate::render::{Render, list, text, title};
-use crate::switches::switches;
 
 /// `alumet-agent` and `alumet-server` of this build.
-struct Programs([(&'static str, PathBuf); 2]);
+pub(crate) struct Programs([(&'static str, PathBuf); 2]);
 
 impl Programs {
-    fn find() -> Self {
+    pub(crate) fn find() -> Self {
         Self(["alumet-agent", "alumet-server"].map(|name| (name, program::of_this_build(name))))
     }
 
     /// What the programs say against the configurations of a release, each with the environment of the container that reads it.
-    fn complaints(&self, render: &Render) -> Vec<String> {
+    pub(crate) fn complaints(&self, render: &Render) -> Vec<String> {
         let mut found = Vec::new();
         for workload in render.workloads() {
             let pod = &workload["spec"]["template"]["spec"];
@@ -96,37 +95,6 @@ fn check(
     program::output(&mut command)
 }
 
-fn hold(cases: &[(Chart, String)]) {
-    let Some(helm) = Helm::find() else { return };
-    let programs = Programs::find();
-    each(cases, |(chart, arguments)| {
-        match helm.render_or_refusal(*chart, arguments) {
-            Ok(Some(render)) => {
-                let found = programs.complaints(&render).into_iter();
-                found
-                    .map(|one| format!("{} {arguments}: {one}", chart.folder))
-                    .collect()
-            }
-            Ok(None) => Vec::new(),
-            Err(message) => vec![message],
-        }
-    });
-}
-
-#[test]
-fn the_programs_take_the_configurations_of_every_preset_and_pair_of_switches() {
-    let mut cases = Vec::new();
-    for chart in CHARTS {
-        cases.extend(chart.preset_arguments().map(|preset| (chart, preset)));
-        cases.extend(
-            pairs(switches(chart))
-                .into_iter()
-                .map(|switches| (chart, switches)),
-        );
-    }
-    hold(&cases);
-}
-
 #[test]
 fn the_programs_take_the_configurations_of_every_pair_of_plugins() {
     let mut cases = Vec::new();
@@ -142,9 +110,20 @@ fn the_programs_take_the_configurations_of_every_pair_of_plugins() {
             })
             .collect();
         let switches: Vec<&str> = switches.iter().map(String::as_str).collect();
-        cases.extend(pairs(&switches).into_iter().map(|switches| (ALUMET, switches)));
+        cases.extend(pairs(&switches));
     }
-    hold(&cases);
+    let Some(helm) = Helm::find() else { return };
+    let programs = Programs::find();
+    each(&cases, |arguments| {
+        match helm.render_or_refusal(ALUMET, arguments) {
+            Ok(Some(render)) => {
+                let found = programs.complaints(&render).into_iter();
+                found.map(|one| format!("{arguments}: {one}")).collect()
+            }
+            Ok(None) => Vec::new(),
+            Err(message) => vec![message],
+        }
+    });
 }
 
 #[test]

@@ -14,6 +14,9 @@ static HOST: LazyLock<Regex> = LazyLock::new(|| {
         .unwrap()
 });
 
+/// What every cluster has.
+const OF_THE_CLUSTER: [&str; 2] = ["kube-root-ca.crt", "kubernetes.default.svc"];
+
 /// Where a pod says the name of an object: how it is found, the kind, and the key that says so.
 const IN_VOLUMES: [(&str, &str, &str); 3] = [
     ("configMap", "ConfigMap", "name"),
@@ -99,7 +102,7 @@ impl Check<'_> {
     }
 
     fn is_external(&self, name: &str) -> bool {
-        self.external.contains(&name)
+        OF_THE_CLUSTER.contains(&name) || self.external.contains(&name)
     }
 
     /// That an object is there, and has the keys.

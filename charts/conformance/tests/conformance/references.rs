@@ -4,13 +4,16 @@ use serde_json::json;
 
 use crate::cases::{each, pairs};
 use crate::chart::{CHARTS, Chart, Helm};
+use crate::configurations::Programs;
 use crate::reference::dangling;
 use crate::render::Render;
 use crate::switches::{EXTERNAL, switches};
 
 #[test]
-fn every_name_leads_somewhere_with_every_preset_and_pair_of_switches() {
+fn every_name_leads_somewhere_and_the_programs_take_all_configurations_with_every_preset_and_pair_of_switches()
+ {
     let Some(helm) = Helm::find() else { return };
+    let programs = Programs::find();
     let mut cases: Vec<(Chart, String)> = Vec::new();
     for chart in CHARTS {
         cases.extend(
@@ -18,22 +21,25 @@ fn every_name_leads_somewhere_with_every_preset_and_pair_of_switches() {
                 .into_iter()
                 .map(|switches| (chart, switches)),
         );
-        for preset in chart.preset_arguments() {
+        for preset in chart.preset_arguments().skip(1) {
             let with = |switch: &&str| (chart, format!("{preset} {switch}"));
             cases.extend([""].iter().chain(switches(chart)).map(with));
         }
     }
     each(&cases, |(chart, arguments)| {
+        let mut found = Vec::new();
         match helm.render_or_refusal(*chart, arguments) {
             Ok(Some(render)) => {
-                let found = dangling(&render, &EXTERNAL).into_iter();
-                found
-                    .map(|one| format!("{} {arguments}: {one}", chart.folder))
-                    .collect()
+                found = dangling(&render, &EXTERNAL);
+                found.extend(programs.complaints(&render));
             }
-            Ok(None) => Vec::new(),
-            Err(message) => vec![message],
+            Ok(None) => {}
+            Err(message) => found.push(message),
         }
+        found
+            .iter()
+            .map(|one| format!("{} {arguments}: {one}", chart.folder))
+            .collect()
     });
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::chart::{CHARTS, Helm};
+use crate::chart::{CHARTS, Helm, PIPELINE};
 use crate::program::{self, root};
 use crate::render::{Render, list, text};
 
@@ -28,7 +28,10 @@ fn the_charts_have_the_version_of_the_workspace() {
     );
     for folder in folders {
         let chart = description(&folder);
-        assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"), "{folder}");
+        // The versions of this chart go on from those that were documented before.
+        if folder != PIPELINE.folder {
+            assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"), "{folder}");
+        }
         // InfluxDB has a version of its own.
         if !folder.ends_with("influxdb2") {
             assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"), "{folder}");
@@ -48,9 +51,10 @@ fn a_package_holds_all_that_a_render_needs() {
         ))
         .unwrap();
         let name = chart.folder.rsplit('/').next().unwrap();
-        let package = folder
-            .path()
-            .join(format!("{name}-{}.tgz", env!("CARGO_PKG_VERSION")));
+        let package = folder.path().join(format!(
+            "{name}-{}.tgz",
+            text(&description(chart.folder)["version"])
+        ));
         let line = format!("template {} {} -n test", chart.release, package.display());
         let kinds =
             |render: Render| -> BTreeSet<String> { render.0.iter().map(crate::render::title).collect() };

@@ -48,14 +48,11 @@ impl Render {
         })
     }
 
-    /// What is at a place: kind and name of an object, then words as in [`at`]; `pod` stands for the way to the pod of a workload.
+    /// What is at a place: kind and name of an object, then words as in [`at`].
     pub(crate) fn at(&self, place: &str) -> Option<Value> {
         let (object, path) = place.split_once(' ').unwrap_or((place, ""));
         let (kind, name) = object.split_once('/').unwrap();
-        at(
-            self.find(kind, name)?,
-            &path.replace("pod ", "spec template spec "),
-        )
+        at(self.find(kind, name)?, path)
     }
 
     /// The plugins that a configuration switches on: those with a table that does not say otherwise.
@@ -90,7 +87,8 @@ pub(crate) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
         .chain(list(&pod["containers"]))
 }
 
-/// Goes into a value by words: keys, numbers or names of elements, and `toml`, which reads a text.
+/// Goes into a value by words: keys, numbers or names of elements, `toml`, which reads a text, and `pod`, which stands for the
+/// way to the pod of a workload.
 pub(crate) fn at(value: &Value, path: &str) -> Option<Value> {
     path.split_whitespace()
         .try_fold(value.clone(), |value, word| match &value {
@@ -99,6 +97,7 @@ pub(crate) fn at(value: &Value, path: &str) -> Option<Value> {
                 Err(_) => elements.iter().find(|element| element["name"] == word).cloned(),
             },
             Value::String(text) if word == "toml" => Some(toml_value(text)),
+            value if word == "pod" => at(value, "spec template spec"),
             value => value.get(word).cloned(),
         })
 }

@@ -2,23 +2,31 @@
 
 use crate::chart::{ALUMET, Chart};
 
-const OF_ALUMET: [&str; 13] = [
+const OF_ALUMET: [&str; 18] = [
     "--set alumet-relay-client.enabled=false",
     "--set alumet-relay-server.enabled=false",
-    "--set influxdb2.enabled=false --set alumet-relay-server.plugins.influxdb.enable=false --set alumet-relay-server.plugins.csv.enable=true",
+    "--set influxdb2.enabled=false,alumet-relay-server.plugins.influxdb.enable=false,alumet-relay-server.plugins.csv.enable=true",
     "--set alumet-api.enabled=true",
     "--set influxdb2.persistence.enabled=false",
     "--set alumet-relay-server.persistence.enabled=true",
     "--set alumet-relay-server.plugins.prometheusExporter.enable=true",
+    "--set alumet-relay-server.plugins.store.enable=true,alumet-relay-server.plugins.restApi.enable=true",
     "--set alumet-relay-client.plugins.prometheusExporter.enable=true",
     "--set alumet-relay-client.plugins.k8s.enable=false",
     "--set alumet-relay-client.plugins.nvml.enable=true",
-    "--set global.networkPolicy.enabled=true",
-    "--set global.tls.enabled=true",
-    "--set global.monitoring.enabled=true --api-versions monitoring.coreos.com/v1",
+    "--set alumet-relay-client.networkPolicy.enabled=true,alumet-relay-server.networkPolicy.enabled=true,\
+alumet-api.networkPolicy.enabled=true,influxdb2.networkPolicy.enabled=true",
+    "--set global.tls.mode=generated",
+    "--set global.tls.mode=certManager --api-versions cert-manager.io/v1",
+    "--set alumet-relay-server.podDisruptionBudget.enabled=true,alumet-api.podDisruptionBudget.enabled=true",
+    "--set alumet-api.autoscaling.enabled=true",
+    "--set dashboards.enabled=true",
+    "--set alumet-relay-client.podMonitor.enabled=true,alumet-relay-client.serviceMonitor.enabled=true,\
+alumet-relay-server.podMonitor.enabled=true,alumet-relay-server.serviceMonitor.enabled=true,\
+alumet-api.serviceMonitor.enabled=true,prometheusRule.enabled=true --api-versions monitoring.coreos.com/v1",
 ];
 
-const OF_PIPELINE: [&str; 17] = [
+const OF_PIPELINE: [&str; 18] = [
     "--set streamer.enabled=false",
     "--set collector.enabled=false",
     "--set apiGateway.enabled=false",
@@ -36,6 +44,7 @@ const OF_PIPELINE: [&str; 17] = [
     "--set monitoring.podMonitor.enabled=true --api-versions monitoring.coreos.com/v1",
     "--set monitoring.grafana.enabled=true",
     "--set mq.mode=sidecar",
+    "--set mq.replicaCount=3",
 ];
 
 /// The switches of a chart, as arguments.
