@@ -38,27 +38,40 @@ impl Alias {
 }
 
 impl Document {
-    /// Brings one source to the new names, which come after the other keys of their table.
+    /// Brings one source to the new names, which come after the other keys of their table. An old name warns once, however
+    /// many tables have it.
     pub(super) fn rename(&mut self, aliases: &[Alias], problems: &mut Problems) {
-        let paths: Vec<_> = aliases.iter().flat_map(|alias| alias.paths(self)).collect();
-        for (old, new) in paths {
-            let taken = self.given.get(&new).map(|given| given.key.clone());
-            let place = self.given(&old).key;
-            let Some(moved) = self.take(&old, &new) else {
-                continue;
-            };
-            if let Some(taken) = taken {
-                let both = format!("`{old}` is the old name of `{new}`, and both are given");
-                let help = format!("remove `{old}`; the new name stands at {taken}");
-                problems.push(Problem::new(both).at(place).help(help));
-                continue;
+        let paths: Vec<_> = aliases.iter().map(|alias| alias.paths(self)).collect();
+        for paths in paths {
+            let renamed: Vec<_> = paths
+                .into_iter()
+                .filter_map(|(old, new)| self.rename_key(&old, &new, problems))
+                .collect();
+            if let Some((first, others)) = renamed.split_first() {
+                let help = "rename the key; the old name still works";
+                let help = match others.len() {
+                    0 => help.to_owned(),
+                    others => format!("{help}, here and in {others} other tables"),
+                };
+                self.warnings.push(first.clone().help(help).to_warning());
             }
-            self.lay(moved);
-            self.forget_empty(&old);
-            let warning = Problem::new(format!("`{old}` is now called `{new}`")).at(place);
-            let warning = warning.help("rename the key; the old name still works");
-            self.warnings.push(warning.to_warning());
         }
+    }
+
+    /// Gives what is to be told of a key that had its old name.
+    fn rename_key(&mut self, old: &KeyPath, new: &KeyPath, problems: &mut Problems) -> Option<Problem> {
+        let taken = self.given.get(new).map(|given| given.key.clone());
+        let place = self.given(old).key;
+        let moved = self.take(old, new)?;
+        if let Some(taken) = taken {
+            let both = format!("`{old}` is the old name of `{new}`, and both are given");
+            let help = format!("remove `{old}`; the new name stands at {taken}");
+            problems.push(Problem::new(both).at(place).help(help));
+            return None;
+        }
+        self.lay(moved);
+        self.forget_empty(old);
+        Some(Problem::new(format!("`{old}` is now called `{new}`")).at(place))
     }
 
     /// Takes out the tables above a key that has moved, if nothing else is in them: nobody knows them any more.

@@ -42,6 +42,20 @@ fn an_old_name_works_and_warns_with_its_place() {
 }
 
 #[test]
+fn an_old_name_in_many_tables_warns_once() {
+    let document =
+        load("[plugins.csv]\nenable = false\n[plugins.k8s]\nenable = true\n[plugins.oar]\nenable = true\n")
+            .unwrap();
+    let plugins = &plain(&document)["plugins"];
+    let enabled = ["csv", "k8s", "oar"].map(|id| plugins[id]["enabled"].as_bool());
+    assert_eq!(enabled, [Some(false), Some(true), Some(true)]);
+    assert_eq!(document.warnings().len(), 1);
+    let warning = document.warnings()[0].to_string();
+    assert!(warning.contains("`plugins.csv.enable`"), "{warning}");
+    assert!(warning.contains("here and in 2 other tables"), "{warning}");
+}
+
+#[test]
 fn the_new_name_does_not_warn() {
     let document = load("[plugins.csv]\nenabled = false\n").unwrap();
     assert_eq!(document.warnings(), &[] as &[String]);
