@@ -16,6 +16,7 @@ mod chaos;
 mod ci;
 mod docs;
 mod fuzz;
+mod image;
 mod new_plugin;
 mod page;
 mod registration;
@@ -61,6 +62,8 @@ enum Chore {
     Chaos(chaos::Options),
     /// Feeds the parsers with what breaks them, until something does or the time is over.
     Fuzz(fuzz::Options),
+    /// Makes the images of agent and server, and can run and push them.
+    Image(image::Options),
     /// Does all that a change must pass, and stops at the first failure.
     Ci,
 }
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Chore::BenchRelay(options) => bench_relay::run(&workspace, &options),
         Chore::Chaos(options) => chaos::run(&workspace, &options),
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
+        Chore::Image(options) => image::run(&workspace, &options),
         Chore::Ci => ci::run(&workspace),
     });
     match result {
