@@ -23,6 +23,9 @@ const PERIOD: Duration = Duration::from_millis(100);
 /// A user that no image knows, as OpenShift gives one to each project.
 const ANY_USER: (u32, u32) = (1_234_567, 0);
 
+/// What the agents measure.
+const MEASURED: &str = "kernel_cpu_time";
+
 /// The name leads to this machine by the file `hosts`, so that the resolver of a static program has something to do.
 const HOSTS: &str = "127.0.0.1 localhost server.alumet\n";
 
@@ -36,6 +39,11 @@ insecure = true
 output_path = \"samples.csv\"
 ";
 
+/// The node of an agent, which is the word of a cell in the file of the server.
+fn node(kind: Kind) -> String {
+    format!("node-of-{}", kind.name())
+}
+
 fn agent(node: &str) -> String {
     format!(
         "[plugins.procfs]\n\n[plugins.relay-client]\nclient_name = \"{node}\"\n\
@@ -43,9 +51,8 @@ fn agent(node: &str) -> String {
     )
 }
 
-/// Runs them below `folder`, which is removed afterwards.
+/// Runs them below `folder`.
 pub(super) fn run(images: &[Image], folder: &Path) -> Result<()> {
-    let _removed = Removed(folder.to_owned());
     let bundles = images.iter().map(|image| Bundle::unpack(image, folder));
     let bundles = bundles.collect::<Result<Vec<_>>>()?;
     for bundle in &bundles {
@@ -58,18 +65,22 @@ pub(super) fn run(images: &[Image], folder: &Path) -> Result<()> {
     let network = server.network()?;
     let mut running = Vec::new();
     for bundle in agents {
-        running.push(bundle.start(&agent(bundle.kind.name()), Some(&network))?);
+        running.push(bundle.start(&agent(&node(bundle.kind)), Some(&network))?);
     }
     for container in &mut running {
-        let node = container.kind.name();
-        let what = format!("a sample of the node `{node}` in the file of the server");
-        container.wait_for(&what, || {
+        let name = container.kind.name();
+        let node = node(container.kind);
+        let stored = || {
             let text = fs::read_to_string(&samples).unwrap_or_default();
-            text.lines()
-                .any(|line| line.contains(&format!("node={node}")))
-                .then_some(())
-        })?;
-        println!("the image {node} measured, and the image server wrote it");
+            // Not what the server itself says about the node.
+            let is_of_node =
+                |line: &str| line.starts_with(MEASURED) && line.split(';').any(|cell| cell == node);
+            text.lines().any(is_of_node).then_some(())
+        };
+        container
+            .wait_for("a sample in the file of the server", stored)
+            .with_context(|| format!("the server says:\n{}", server.said()))?;
+        println!("works: what the image {name} measured, the image server has written");
     }
     for container in running.iter_mut().chain([&mut server]) {
         container.stop()?;
@@ -294,14 +305,5 @@ impl Drop for Container {
             let _ = self.runc("kill", "KILL");
             let _ = self.child.wait();
         }
-    }
-}
-
-/// A folder that is removed at the end.
-struct Removed(PathBuf);
-
-impl Drop for Removed {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

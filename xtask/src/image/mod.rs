@@ -67,14 +67,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let release = Release::of(root)?;
     let out = root.join(&options.out);
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-    let storage = Storage(out.join("storage"));
+    let work = Work(out.join("work"));
     let images = kinds
         .iter()
-        .map(|&kind| image(kind, options, &release, &storage, &out, root));
+        .map(|&kind| image(kind, options, &release, &work, &out, root));
     let images = images.collect::<Result<Vec<_>>>()?;
-    drop(storage);
     if options.check {
-        check::run(&images, &out.join("check"))?;
+        check::run(&images, &work.0.join("check"))?;
     }
     for image in images.iter().filter(|_| options.push.is_some()) {
         let registry = options.push.as_deref().unwrap_or_default();
@@ -123,6 +122,9 @@ fn require_tools(options: &Options, root: &Path) -> Result<()> {
             missing.join(" ")
         );
     }
+    if check && !shell::succeeds("test $(id -u) = 0", root) {
+        bail!("only root can run containers with runc; repeat it as root, or leave out `--check`");
+    }
     Ok(())
 }
 
@@ -130,7 +132,7 @@ fn image(
     kind: Kind,
     options: &Options,
     release: &Release,
-    storage: &Storage,
+    work: &Work,
     out: &Path,
     root: &Path,
 ) -> Result<Image> {
@@ -142,7 +144,7 @@ fn image(
         None => program::build(kind, &choice, root)?,
     };
 
-    let tree = Tree::new(out.join("context"))?;
+    let tree = Tree::new(work.0.join("context"))?;
     tree.program(&program, name)?;
     tree.file_of_this_machine(Path::new(tree::AUTHORITIES))?;
     let documents = Path::new("/usr/share/doc/alumet");
@@ -175,8 +177,7 @@ fn image(
     tree.finish()?;
 
     let archive = out.join(format!("{stem}.oci.tar"));
-    let digest = storage.build(kind, release, options.base.as_deref(), &tree, &archive, root)?;
-    drop(tree);
+    let digest = work.build(kind, release, options.base.as_deref(), &tree, &archive, root)?;
     let size = fs::metadata(&archive)
         .with_context(|| format!("cannot read {}", archive.display()))?
         .len();
@@ -189,11 +190,11 @@ fn image(
     Ok(Image { kind, archive })
 }
 
-/// Where buildah keeps images while they are made. It goes with this, and nothing is left among the images of the user.
+/// The folder of all that is needed only while images are made: it goes with this, and nothing is left among the images of the user.
 #[derive(Debug)]
-struct Storage(PathBuf);
+struct Work(PathBuf);
 
-impl Storage {
+impl Work {
     /// Makes the image, writes it to `archive`, and gives its digest.
     fn build(
         &self,
@@ -235,9 +236,9 @@ impl Storage {
     }
 }
 
-impl Drop for Storage {
+impl Drop for Work {
     fn drop(&mut self) {
-        // It is only room on the disk, and the next run begins anew.
+        // What is left takes room, and does no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
