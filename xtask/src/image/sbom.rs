@@ -39,7 +39,7 @@ impl Part {
         let (package, license) = line.trim_end_matches(" (*)").split_once('|')?;
         let (name, rest) = package.split_once(" v")?;
         // The slash is what `OR` was written as once.
-        let license = license.replace('/', " OR ");
+        let license = license.split('/').map(str::trim).collect::<Vec<_>>().join(" OR ");
         Some(Self {
             name: name.to_owned(),
             version: rest.split(' ').next().map(str::to_owned),
@@ -162,8 +162,8 @@ mod tests {
 
     const LINES: &str = "\
 alumet-server v0.1.0 (/src/alumet-server)|MIT OR Apache-2.0
-serde v1.0.228|MIT/Apache-2.0
-serde v1.0.228|MIT/Apache-2.0 (*)
+serde v1.0.228|MIT / Apache-2.0
+serde v1.0.228|MIT / Apache-2.0 (*)
 ring v0.17.14|
 ";
 
