@@ -169,7 +169,7 @@ fn image(
             tree.file_of_this_machine(&library)?;
         }
     }
-    let sbom = sbom::document(root, release, name, &choice, others)?;
+    let sbom = sbom::document(root, release, kind, &choice, others)?;
     let stem = kind.stem(&release.version);
     let beside = out.join(format!("{stem}.spdx.json"));
     fs::write(&beside, &sbom).with_context(|| format!("cannot write {}", beside.display()))?;

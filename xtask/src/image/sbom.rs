@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::kind::Kind;
 use super::release::Release;
 use crate::shell;
 
@@ -114,14 +115,15 @@ struct Locked {
     checksum: Option<String>,
 }
 
-/// The document about `program`, with the crates that cargo builds into it and `others`.
+/// The document about an image, with the crates that cargo builds into its program, and `others`.
 pub(super) fn document(
     root: &Path,
     release: &Release,
-    program: &str,
+    kind: Kind,
     choice: &str,
     others: Vec<Part>,
 ) -> Result<String> {
+    let program = kind.binary().name();
     // What runs while building only, a build script or a macro, is in no image.
     let line = format!(
         "cargo tree --locked --package {program} {choice} --target $(rustc --print host-tuple) \
@@ -133,7 +135,8 @@ pub(super) fn document(
     let parts: BTreeSet<Part> = crates.chain(others).collect();
     let lock = fs::read_to_string(root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
     let lock: Lock = toml::from_str(&lock).context("Cargo.lock is no list of packages")?;
-    let namespace = format!("{}{}", release.revision, choice.replace(' ', ""));
+    let (stem, choice) = (kind.stem(&release.version), choice.replace(' ', ""));
+    let namespace = format!("{stem}/{}{choice}", release.revision);
     let document = spdx(&program, &parts, &lock.package, &release.created(), &namespace);
     Ok(format!("{document:#}\n"))
 }
@@ -149,7 +152,7 @@ fn spdx(program: &Part, parts: &BTreeSet<Part>, locked: &[Locked], created: &str
         "dataLicense": "CC0-1.0",
         "SPDXID": "SPDXRef-DOCUMENT",
         "name": program.name,
-        "documentNamespace": format!("https://github.com/alumet-rs/alumet/spdx/{}/{namespace}", program.name),
+        "documentNamespace": format!("https://github.com/alumet-rs/alumet/spdx/{namespace}"),
         "creationInfo": { "created": created, "creators": ["Tool: cargo-xtask-image"] },
         "packages": all.map(|part| part.described(locked)).collect::<Vec<_>>(),
         "relationships": iter::once(describes).chain(contains).collect::<Vec<_>>(),
