@@ -17,6 +17,7 @@ mod charts;
 mod ci;
 mod docs;
 mod fuzz;
+mod image;
 mod new_plugin;
 mod package;
 mod page;
@@ -69,6 +70,8 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Makes the packages of agent and server: Debian, RPM and an archive.
     Package(package::Options),
+    /// Makes the images of agent and server, and can run and push them.
+    Image(image::Options),
     /// Does all that a change must pass, and stops at the first failure.
     Ci,
 }
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
         Chore::Charts(chore) => charts::run(&workspace, &chore),
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
         Chore::Package(options) => package::run(&workspace, &options),
+        Chore::Image(options) => image::run(&workspace, &options),
         Chore::Ci => ci::run(&workspace),
     });
     match result {

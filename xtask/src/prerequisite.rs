@@ -103,6 +103,13 @@ pub(crate) const PREREQUISITES: &[Prerequisite] = &[
         is_required: false,
     },
     Prerequisite {
+        name: "buildah, skopeo, umoci and runc",
+        probe: "buildah --version && skopeo --version && umoci --version && runc --version",
+        package: "buildah skopeo umoci runc",
+        needed_by: "the test of the images",
+        is_required: false,
+    },
+    Prerequisite {
         name: "Chromium",
         probe: "chromium --version",
         source: Source::Package("chromium"),
