@@ -2,8 +2,11 @@
 
 mod facts;
 mod markdown;
+mod values;
 
-use anyhow::{Result, bail};
+use std::fmt::Write;
+
+use anyhow::{Context, Result, bail};
 use similar::TextDiff;
 
 use crate::page::{Page, Read};
@@ -18,7 +21,9 @@ pub(crate) fn run(workspace: &Workspace, check: bool) -> Result<()> {
     }
     let facts = Facts::of_binaries(&workspace.root)?;
     let mut problems = Vec::new();
-    for page in pages(workspace, &facts, &|path| workspace.read(path)) {
+    let read: Read<'_> = &|path| workspace.read(path);
+    let charts = CHARTS.iter().map(|chart| readme_of_chart(chart, read));
+    for page in pages(workspace, &facts, read).into_iter().chain(charts) {
         match page {
             Ok(page) if check => problems.extend(difference(workspace, &page)),
             Ok(page) => page.write(&workspace.root)?,
@@ -68,6 +73,35 @@ fn pages(workspace: &Workspace, facts: &Facts, read: Read<'_>) -> Vec<Result<Pag
         pages.push(Page::filled(&format!("{folder}/README.md"), &parts, read));
     }
     pages
+}
+
+/// The charts that people install, each with those in it.
+const CHARTS: &[(&str, &[&str])] = &[
+    (
+        "charts/alumet",
+        &[
+            "alumet-relay-client",
+            "alumet-relay-server",
+            "alumet-api",
+            "influxdb2",
+        ],
+    ),
+    ("charts/telemetry-pipeline", &[]),
+];
+
+/// The README of a chart, with its values and those of the charts in it.
+fn readme_of_chart((chart, parts): &(&str, &[&str]), read: Read<'_>) -> Result<Page> {
+    let values = |folder: &str, prefix: &str| {
+        let path = format!("{folder}/values.yaml");
+        let yaml = read(&path).with_context(|| format!("{path} does not exist"))?;
+        Ok::<_, anyhow::Error>(values::table(&yaml, prefix))
+    };
+    let mut text = values(chart, "")?;
+    for part in *parts {
+        let table = values(&format!("{chart}/charts/{part}"), &format!("{part}."))?;
+        let _ = write!(text, "\n### `{part}`\n\n{table}");
+    }
+    Page::filled(&format!("{chart}/README.md"), &[("values", text)], read)
 }
 
 /// The README of the repository, with the table of plugins and the picture of `top`, which a test of the agent writes.
@@ -138,6 +172,22 @@ mod tests {
         assert!(pages[3].text.contains("`load_average`"), "{}", pages[3].text);
         assert!(pages[3].text.contains("| `poll_interval` |"), "{}", pages[3].text);
         assert!(!pages[3].text.contains("old"), "{}", pages[3].text);
+    }
+
+    #[test]
+    fn the_readme_of_a_chart_has_its_values_and_those_of_the_charts_in_it() {
+        let read = |path: &str| {
+            let text = match path {
+                "c/README.md" => "# C\n<!-- values:begin -->\n<!-- values:end -->\n",
+                "c/values.yaml" => "# -- One\na: 1\n",
+                "c/charts/d/values.yaml" => "# -- Two\nb: 2\n",
+                _ => return None,
+            };
+            Some(text.to_owned())
+        };
+        let Page { text, .. } = readme_of_chart(&("c", &["d"]), &read).unwrap();
+        assert!(text.contains("| `a` | `1` | One |\n\n### `d`\n\n"), "{text}");
+        assert!(text.contains("| `d.b` | `2` | Two |\n"), "{text}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
     reason = "a helper of a test fails the test"
 )]
 
+mod cluster;
 mod counting;
 mod dcgm;
 mod kill;
@@ -17,6 +18,7 @@ mod program;
 mod servers;
 mod sorts;
 
+pub use cluster::Cluster;
 pub use counting::{LONG, account, are_all, break_in_every_way, delivered, finish, has_said, run, until};
 pub use dcgm::dcgm_dump;
 pub use kill::{Destination, lose_and_double_nothing};
