@@ -105,7 +105,7 @@ pub(crate) const PREREQUISITES: &[Prerequisite] = &[
     Prerequisite {
         name: "buildah, skopeo, umoci and runc",
         probe: "buildah --version && skopeo --version && umoci --version && runc --version",
-        package: "buildah skopeo umoci runc",
+        source: Source::Package("buildah skopeo umoci runc"),
         needed_by: "the test of the images",
         is_required: false,
     },
@@ -126,14 +126,14 @@ pub(crate) const PREREQUISITES: &[Prerequisite] = &[
     Prerequisite {
         name: "RPM",
         probe: "rpm --version",
-        package: "rpm",
+        source: Source::Package("rpm"),
         needed_by: "the test of the packages",
         is_required: false,
     },
     Prerequisite {
         name: "ShellCheck",
         probe: "shellcheck --version",
-        package: "shellcheck",
+        source: Source::Package("shellcheck"),
         needed_by: "the test of the scripts of the packages",
         is_required: false,
     },

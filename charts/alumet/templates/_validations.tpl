@@ -9,6 +9,10 @@
 {{- if and $influxdb2.enabled $writes (not $output.host) (ne $of ($output.existingSecret | default "")) -}}
 {{- fail (printf "influxdb2.adminUser.existingSecret is %q and alumet-relay-server.plugins.influxdb.existingSecret is %q: set both to the same Secret, or neither" $of ($output.existingSecret | default "")) -}}
 {{- end -}}
+{{- $key := dig "adminUser" "existingSecretTokenKey" "" $influxdb2 -}}
+{{- if and $influxdb2.enabled $writes (not $output.host) (ne $key ($output.existingSecretTokenKey | default "")) -}}
+{{- fail (printf "influxdb2.adminUser.existingSecretTokenKey is %q and alumet-relay-server.plugins.influxdb.existingSecretTokenKey is %q: set both to the same key" $key ($output.existingSecretTokenKey | default "")) -}}
+{{- end -}}
 {{- if and $writes (not $influxdb2.enabled) (not $output.host) -}}
 {{- fail "influxdb2.enabled is false, but the server writes to its InfluxDB: set alumet-relay-server.plugins.influxdb.host and existingSecret for another one, or alumet-relay-server.plugins.influxdb.enable=false" -}}
 {{- end -}}

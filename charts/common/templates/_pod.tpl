@@ -166,3 +166,12 @@ The template of the pods of a component, for a DaemonSet, a Deployment or a Stat
 {{- $context := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" $capabilities -}}
 {{- toYaml (mergeOverwrite $context (deepCopy (.values.securityContext | default dict))) -}}
 {{- end -}}
+
+{{/* What a container of `helm test` needs. */}}
+{{- define "common.testResources" -}}
+requests:
+  cpu: 10m
+  memory: 32Mi
+limits:
+  memory: 128Mi
+{{- end -}}

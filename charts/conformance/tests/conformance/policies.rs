@@ -16,24 +16,9 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("CKV_K8S_8", "-test", "a test of a release ends by itself"),
     ("CKV_K8S_9", "-test", "a test of a release serves nothing"),
     (
-        "CKV_K8S_10",
-        "-test",
-        "a test of a release takes seconds, when somebody asks for it",
-    ),
-    (
         "CKV_K8S_11",
         "",
         "a limit of CPU time delays what measures or takes samples; memory is limited",
-    ),
-    (
-        "CKV_K8S_12",
-        "-test",
-        "a test of a release takes seconds, when somebody asks for it",
-    ),
-    (
-        "CKV_K8S_13",
-        "-test",
-        "a test of a release takes seconds, when somebody asks for it",
     ),
     (
         "CKV_K8S_15",
