@@ -59,9 +59,9 @@ fn test_lines(arguments: &[String]) -> Vec<String> {
         .map(|word| format!(" {}", shell::quoted(word)))
         .collect();
     vec![
-        // The programs that the charts run, as they are now.
-        "cargo build -p alumet-agent -p alumet-server".to_owned(),
-        format!("cargo test -p alumet-charts-conformance --{words}"),
+        // The programs that the charts run, as they are now, and with the features that all tests have.
+        "cargo build --workspace --all-features --bins".to_owned(),
+        format!("cargo test --all-features -p alumet-charts-conformance --{words}"),
     ]
 }
 
@@ -84,8 +84,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "cargo build -p alumet-agent -p alumet-server",
-                "cargo test -p alumet-charts-conformance -- --nocapture 'two words'",
+                "cargo build --workspace --all-features --bins",
+                "cargo test --all-features -p alumet-charts-conformance -- --nocapture 'two words'",
             ]
         );
     }

@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use alumet_shared_output_testkit::{Program, ask, find, free_port, until};
+use alumet_shared_output_testkit::{Program, ask, find, free_port};
 use serde_json::Value;
 
 use crate::pod::Pod;
 use crate::release::Release;
-use crate::workload::start;
+use crate::workload::{start, wait_for};
 
 fn installed(arguments: &[&str]) -> Option<Release> {
     Release::install("alumet", "test-alumet", "test", arguments)
@@ -94,7 +94,7 @@ fn the_service_account_of_agents_may_read_pods_and_nothing_else() {
         let output = cluster.run_as(&token, refused, "");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
-            !output.status.success() && said.contains("Forbidden"),
+            !output.status.success() && said.to_lowercase().contains("forbidden"),
             "{refused:?}: {said}"
         );
     }
@@ -122,7 +122,7 @@ fn what_a_pod_uses_is_in_the_store_and_in_influxdb_under_its_name() {
     let Some(release) = installed(&["--set", switches]) else {
         return;
     };
-    let Some(_pod) = Pod::run(&release.cluster, "web") else {
+    let Some(pod) = Pod::run(&release.cluster, "web") else {
         return;
     };
     let (relay, api) = (free_port(), free_port());
@@ -155,6 +155,7 @@ fn what_a_pod_uses_is_in_the_store_and_in_influxdb_under_its_name() {
             ),
         ],
         &[
+            &pod.place(),
             &token,
             &ca,
             "plugins.k8s.poll_interval = '100ms'",
@@ -164,18 +165,16 @@ fn what_a_pod_uses_is_in_the_store_and_in_influxdb_under_its_name() {
     );
     let query =
         "GET /api/v1/query?metric=cpu_time_delta&match=name=web&aggregate=count&by=name,namespace,node";
-    let said = || format!("{}\n{}", agent.log(), server.log());
-    until("the store has it", || {
+    let said = || format!("{}\n{}\n{}", agent.log(), server.log(), ask(api, query));
+    wait_for("the store has it", &said, || {
         let answer: Value = serde_json::from_str(&ask(api, query)).unwrap_or_default();
         let labels = &answer["rows"][0]["labels"];
-        std::thread::sleep(std::time::Duration::from_millis(200));
         labels["name"] == "web" && labels["namespace"] == "default" && labels["node"] == "n1"
     });
-    until("InfluxDB has it", || {
+    wait_for("InfluxDB has it", &said, || {
         // What has just come, it shows a little later.
         ask(influxdb.port(), "GET /internal/force_flush");
         let export = "GET /api/v1/export?match[]={__name__=~\"cpu_time_delta.*\",name=\"web\"}";
-        std::thread::sleep(std::time::Duration::from_millis(200));
         ask(influxdb.port(), export).contains("\"namespace\":\"default\"")
     });
     assert!(!said().contains("ERROR"), "{}", said());

@@ -1,10 +1,10 @@
 //! The chart `telemetry-pipeline`.
 
-use alumet_shared_output_testkit::{ask, find, free_port, until};
+use alumet_shared_output_testkit::{ask, find, free_port};
 use serde_json::Value;
 
 use crate::release::Release;
-use crate::workload::{start, start_at};
+use crate::workload::{start, start_at, wait_for};
 
 const MQ: &str = "nats://my-telemetry-pipeline-mq:9000";
 
@@ -83,7 +83,7 @@ fn rows_that_go_in_come_out_of_the_api() {
     );
     let url = format!("nats://127.0.0.1:{queue}");
     let (collected, answered) = (free_port(), free_port());
-    let _streamer = start(
+    let streamer = start(
         &release,
         ("daemonset", "streamer"),
         "alumet-agent",
@@ -113,8 +113,8 @@ fn rows_that_go_in_come_out_of_the_api() {
     let answer = |path: &str| -> Value {
         serde_json::from_str(&ask(answered, &format!("GET {path}"))).unwrap_or_default()
     };
-    until("all GPUs are there", || {
-        std::thread::sleep(std::time::Duration::from_millis(200));
+    let said = || format!("{}\n{}\n{}", streamer.log(), collector.log(), gateway.log());
+    wait_for("all GPUs are there", &said, || {
         answer("/api/v1/gpus")["total"] == 4
     });
     let row = &answer("/api/v1/gpus/gpu-001/telemetry?limit=1")["data"][0];

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use alumet_shared_output_testkit::{Program, free_port};
+use alumet_shared_output_testkit::{LONG, Program, free_port};
 use serde_json::Value;
 
 use crate::release::Release;
@@ -161,4 +162,14 @@ pub(crate) fn start_at(
         command.args(arguments).env_clear().envs(environment);
         command
     })
+}
+
+/// Waits until something is so; fails with what the programs say otherwise.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, said: &dyn Fn() -> String, is_so: impl Fn() -> bool) {
+    let late = Instant::now() + LONG;
+    while !is_so() {
+        assert!(Instant::now() < late, "not so after {LONG:?}: {what}\n{}", said());
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
