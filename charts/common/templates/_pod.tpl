@@ -9,8 +9,8 @@ The template of the pods of a component, for a DaemonSet, a Deployment or a Stat
   probe                {port: name}: liveness and readiness ask /livez and /readyz there; also {live, ready} for other paths
   serviceAccount       its name; without it the pods have none of their own
   token                whether its token is mounted
-  root                 -
-  user                 false where the pod runs as root by need
+  command              instead of the entrypoint of the image
+  isRoot               whether the pod runs as root by need
   capabilities         a list of those that are added
   hostPID              whether it sees the processes of the node
   upstream             where the image comes from, unless it is ours
@@ -126,7 +126,7 @@ The template of the pods of a component, for a DaemonSet, a Deployment or a Stat
 {{- toJson $variables -}}
 {{- end -}}
 
-{{/* A probe of the values goes over the one that the program serves; null or {enabled: false} is none. */}}
+{{/* A probe of the values goes over the one that the program serves; {enabled: false} is none. */}}
 {{- define "common.setProbe" -}}
 {{- $values := index . 2 | default dict -}}
 {{- if ne (toString $values.enabled) "false" -}}
@@ -149,7 +149,7 @@ The template of the pods of a component, for a DaemonSet, a Deployment or a Stat
 
 {{- define "common.podSecurityContext" -}}
 {{- $context := dict "runAsNonRoot" true "runAsUser" 65532 "runAsGroup" 65532 "fsGroup" 65532 -}}
-{{- if kindIs "bool" .user -}}
+{{- if .isRoot -}}
 {{- $context = dict "runAsUser" 0 "runAsGroup" 0 -}}
 {{- end -}}
 {{- if semverCompare ">=1.19-0" .root.Capabilities.KubeVersion.Version -}}

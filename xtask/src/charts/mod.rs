@@ -61,7 +61,10 @@ fn test_lines(arguments: &[String]) -> Vec<String> {
     vec![
         // The programs that the charts run, as they are now, and with the features that all tests have.
         "cargo build --workspace --all-features --bins".to_owned(),
-        format!("cargo test --all-features -p alumet-charts-conformance --{words}"),
+        format!(
+            "{} cargo test --all-features -p alumet-charts-conformance --{words}",
+            tools::PATH
+        ),
     ]
 }
 
@@ -85,7 +88,8 @@ mod tests {
             lines,
             [
                 "cargo build --workspace --all-features --bins",
-                "cargo test --all-features -p alumet-charts-conformance -- --nocapture 'two words'",
+                "PATH=\"$PWD/target/tools/bin:$PATH\" cargo test --all-features -p alumet-charts-conformance -- \
+                 --nocapture 'two words'",
             ]
         );
     }

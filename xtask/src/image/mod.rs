@@ -77,7 +77,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     for image in images.iter().filter(|_| options.push.is_some()) {
         let registry = options.push.as_deref().unwrap_or_default();
-        let name = image.kind.repository_and_tag(&release.version);
+        let name = image.kind.repository_and_tag(release.version);
         let archive = quoted(&image.archive);
         let line = format!("skopeo copy --preserve-digests oci-archive:{archive} docker://{registry}/{name}");
         println!("== {line}");
@@ -170,7 +170,7 @@ fn image(
         }
     }
     let sbom = sbom::document(root, release, kind, &choice, others)?;
-    let stem = kind.stem(&release.version);
+    let stem = kind.stem(release.version);
     let beside = out.join(format!("{stem}.spdx.json"));
     fs::write(&beside, &sbom).with_context(|| format!("cannot write {}", beside.display()))?;
     tree.write(&documents.join("sbom.spdx.json"), sbom.as_bytes())?;
@@ -183,7 +183,7 @@ fn image(
         .len();
     println!(
         "{} {digest}\n  {} ({} MiB)",
-        kind.reference(&release.version),
+        kind.reference(release.version),
         archive.display(),
         size >> 20
     );
@@ -207,7 +207,7 @@ impl Work {
     ) -> Result<String> {
         let [images, mounts, digest] = ["images", "run", "digest"].map(|part| quoted(&self.0.join(part)));
         let buildah = format!("buildah --storage-driver vfs --root {images} --runroot {mounts}");
-        let reference = kind.reference(&release.version);
+        let reference = kind.reference(release.version);
         let base = base.filter(|_| kind == Kind::AgentGpu);
         let base = base.map(|base| format!("--build-arg BASE={} ", shell::quoted(base)));
         // One layer, one time, and no word about the version of buildah: so that one commit gives one digest.

@@ -135,7 +135,7 @@ pub(super) fn document(
     let parts: BTreeSet<Part> = crates.chain(others).collect();
     let lock = fs::read_to_string(root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
     let lock: Lock = toml::from_str(&lock).context("Cargo.lock is no list of packages")?;
-    let (stem, choice) = (kind.stem(&release.version), choice.replace(' ', ""));
+    let (stem, choice) = (kind.stem(release.version), choice.replace(' ', ""));
     let namespace = format!("{stem}/{}{choice}", release.revision);
     let document = spdx(&program, &parts, &lock.package, &release.created(), &namespace);
     Ok(format!("{document:#}\n"))

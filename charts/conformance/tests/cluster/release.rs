@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use alumet_shared_output_testkit::{Cluster, find};
+use alumet_charts_conformance::find;
+use alumet_shared_output_testkit::Cluster;
 use serde_json::Value;
 
 /// A chart that is installed in a namespace of its own, or was.
@@ -23,7 +24,7 @@ impl Release {
         namespace: &'static str,
         arguments: &[&str],
     ) -> Option<Self> {
-        let helm = find("helm", "cargo xtask charts test --install")?;
+        let helm = find("helm")?;
         let cluster = Cluster::start()?;
         let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(chart);
         let release = Self {

@@ -1,26 +1,15 @@
 //! A program of the charts as a process, with what its workload in the API server says.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use alumet_charts_conformance::of_this_build;
 use alumet_shared_output_testkit::{LONG, Program, free_port};
 use serde_json::Value;
 
 use crate::release::Release;
-
-/// A program of this workspace, beside the folder of this test.
-fn built(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let path = test.parent().and_then(Path::parent).unwrap().join(name);
-    assert!(
-        path.is_file(),
-        "{} is missing; `cargo build --workspace --bins` makes it",
-        path.display()
-    );
-    path
-}
 
 /// A text in which `$(NAME)` is replaced by the variable of this name.
 fn expanded(text: &str, environment: &[(String, String)]) -> String {
@@ -119,7 +108,7 @@ pub(crate) fn start(
         port,
         release,
         (kind, name),
-        &built(program),
+        &of_this_build(program),
         addresses,
         &arguments,
     )

@@ -1,10 +1,6 @@
 //! What the charts promise, on what helm makes of them. Without helm the tests are left out, aloud.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "a helper of a test fails the test, or says why it is left out"
-)]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod alumet;
 mod cases;
@@ -13,7 +9,6 @@ mod configurations;
 mod faults;
 mod pipeline;
 mod policies;
-mod program;
 mod reference;
 mod references;
 mod releases;
@@ -23,3 +18,5 @@ mod rows;
 mod schemas;
 mod seeds;
 mod switches;
+
+use alumet_charts_conformance as program;

@@ -1,9 +1,10 @@
 //! An agent that measures the machine, a server that stores what it sends, and a Prometheus that scrapes both.
 
 use std::fs::write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use alumet_charts_conformance::of_this_build;
 use alumet_shared_output_testkit::{Program, find, free_port};
 
 use crate::dashboard::charts;
@@ -19,20 +20,8 @@ pub(crate) struct Rig {
     pub(crate) api: u16,
 }
 
-/// A program of this workspace, beside the folder of this test.
-fn built(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let path = test.parent().and_then(Path::parent).unwrap().join(name);
-    assert!(
-        path.is_file(),
-        "{} is missing; `cargo build --workspace --bins` makes it",
-        path.display()
-    );
-    path
-}
-
 fn certify(arguments: &[&str]) {
-    let output = Command::new(built("alumet-server"))
+    let output = Command::new(of_this_build("alumet-server"))
         .arg("certs")
         .args(arguments)
         .output()
@@ -153,7 +142,7 @@ impl Rig {
 
 fn configured(program: &str, folder: &Path, text: &str) -> Command {
     write(folder.join("config.toml"), text).unwrap();
-    let mut command = Command::new(built(program));
+    let mut command = Command::new(of_this_build(program));
     command.args(["--config", "config.toml"]);
     command
 }
